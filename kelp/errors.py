@@ -58,9 +58,7 @@ class InputError(KelpError):
 class SpecError(InputError):
     """A model spec with one or more problems, reported together."""
 
-    def __init__(
-        self, message: str, *, place: str = "", fix: str = "", problems: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, message: str, *, place: str = "", fix: str = "", problems: Sequence[str] = ()) -> None:
         super().__init__(message, place=place, fix=fix)
         self.problems = tuple(problems)
 

@@ -30,6 +30,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, message, then the context's fields."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Render one record."""
         line = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{record.msecs:03.0f}",
             "level": record.levelname.lower(),
@@ -47,9 +48,7 @@ def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:
     target = stream if stream is not None else sys.stderr
     handler = logging.StreamHandler(target)
     is_terminal = target.isatty()
-    handler.setFormatter(
-        logging.Formatter("%(levelname)s %(message)s") if is_terminal else JsonFormatter()
-    )
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s") if is_terminal else JsonFormatter())
     for name in ("kelp", "components", "pipelines", "serving", "controller"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The held-out rows and what the steps before wrote about them: everything `evaluate` reads but the models."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from components.evaluate.metrics import FloatArray
+from kelp.errors import DataError, IntegrityError, NotFound
+from kelp.frame.transform import Transform
+
+TARGET = "__target"
+LEGACY = "__legacy"
+GROUP = "__group:"
+
+
+@dataclass(frozen=True, slots=True)
+class Holdout:
+    """The test part.
+
+    Attributes:
+        features: float32, shape (n_rows, n_features), in the transform's order.
+        target: float64, shape (n_rows,); class index, or the value of a regression.
+        classes: names of the classes; empty for a regression.
+        groups: by protected column, each row's group, object, shape (n_rows,); `missing` where it is unknown.
+        legacy: float64, shape (n_rows,), NaN where the legacy system gave none; None without a legacy column.
+        train_target: float64, shape (n_train,).
+        raw: the rows as callers would send them, a `pyarrow.Table` aligned with `features`.
+    """
+
+    features: npt.NDArray[np.float32]
+    target: FloatArray
+    classes: tuple[str, ...]
+    groups: Mapping[str, npt.NDArray[np.object_]]
+    legacy: FloatArray | None
+    train_target: FloatArray
+    raw: Any
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read what another step wrote.
+
+    Raises:
+        NotFound: the file is not there.
+        IntegrityError: it is not a JSON object.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise NotFound("expected the file an earlier step writes", place=str(path), fix="run that step") from error
+    except ValueError as error:
+        raise IntegrityError(f"expected JSON: {error}", place=str(path), fix="run the step that writes it") from error
+    if not isinstance(content, dict):
+        raise IntegrityError(f"expected a JSON object, found {type(content).__name__}", place=str(path))
+    return content
+
+
+def read_holdout(prepared: Path) -> Holdout:
+    """Read the test part.
+
+    Raises:
+        NotFound: a file is missing.
+        DataError: there are no test rows, only one class in them, or a target that is not a class or not finite.
+    """
+    test, train, raw = (_table(prepared / name) for name in ("test.parquet", "train.parquet", "test_rows.parquet"))
+    transform = Transform.from_json((prepared / "transform.json").read_bytes())
+    if raw.num_rows != test.num_rows:
+        raise IntegrityError(
+            f"expected as many rows as in test.parquet ({test.num_rows}), found {raw.num_rows}",
+            place=str(prepared / "test_rows.parquet"),
+            fix="run prepare again",
+        )
+    features = np.empty((test.num_rows, transform.width), dtype=np.float32)
+    for position, feature in enumerate(transform.features):
+        features[:, position] = _column(test, feature.name, prepared)
+    return Holdout(
+        features=features,
+        target=_checked_target(_column(test, TARGET, prepared), transform, prepared),
+        classes=transform.classes,
+        groups={
+            name.removeprefix(GROUP): _groups(test.column(name))
+            for name in test.column_names
+            if name.startswith(GROUP)
+        },
+        legacy=_column(test, LEGACY, prepared) if LEGACY in test.column_names else None,
+        train_target=_column(train, TARGET, prepared),
+        raw=raw,
+    )
+
+
+def _table(path: Path) -> Any:
+    import pyarrow.parquet as pq
+    from pyarrow.lib import ArrowInvalid
+
+    try:
+        return pq.read_table(path)
+    except FileNotFoundError as error:
+        raise NotFound("expected the file that prepare writes", place=str(path), fix="run prepare first") from error
+    except ArrowInvalid as error:
+        raise IntegrityError(f"expected Parquet: {error}", place=str(path), fix="run prepare again") from error
+
+
+def _column(table: Any, name: str, prepared: Path) -> FloatArray:
+    if name not in table.column_names:
+        raise IntegrityError(f"expected a column {name!r}", place=str(prepared / "test.parquet"), fix="run prepare again")
+    return np.asarray(table.column(name).to_numpy(), dtype=np.float64)
+
+
+def _groups(column: Any) -> npt.NDArray[np.object_]:
+    return np.array([value if value is not None else "missing" for value in column.to_pylist()], dtype=object)
+
+
+def _checked_target(target: FloatArray, transform: Transform, prepared: Path) -> FloatArray:
+    place = str(prepared / "test.parquet")
+    fix = "widen spec.data.split.test, or check the split: a test part by time may hold one class only"
+    if len(target) == 0:
+        raise DataError("expected test rows, found none", place=place, fix=fix)
+    if not np.isfinite(target).all():
+        raise DataError("expected a finite target in every test row", place=place, fix="check the target's column")
+    if transform.task == "regression":
+        return target
+    seen = set(np.unique(target).tolist())
+    if not seen <= set(range(len(transform.classes))):
+        raise IntegrityError(f"expected class indices below {len(transform.classes)}, found {seen}", place=place)
+    if len(seen) < 2:
+        only = transform.classes[int(next(iter(seen)))]
+        raise DataError(f"expected rows of at least two classes, found only {only!r}", place=place, fix=fix)
+    return target

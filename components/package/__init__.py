@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""package: the version directory, complete and checked, without its number. Never a pickle."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.package.onnx import export_onnx
+from kelp.errors import IntegrityError
+from kelp.frame import Transform
+from kelp.frame.arrow import columns_from_table
+from kelp.frame.instances import instances_from_table
+from kelp.frame.scorer import Scorer
+from kelp.home import Home
+from kelp.parquet import folder_digests
+from kelp.registry import Registry
+from kelp.runs.code import code_digest, package_versions
+from kelp.spec import Model
+
+__all__ = ["package"]
+
+GOLDEN_ROWS = 32
+TOLERANCE = 1e-5
+_FROM = {
+    "trained": ("model.ubj",),
+    "prepared": ("transform.json", "reference.parquet"),
+    "evaluation": ("evaluation.json", "report.html"),
+}
+
+
+def package(
+    model: Model,
+    home: Home,
+    run_id: str,
+    reason: str,
+    steps: dict[str, Path],
+    packaged: Path,
+) -> dict[str, Any]:
+    """Write the version directory: model, transform, reference, golden answers, report and manifest.
+
+    Args:
+        model: its spec goes along as spec.json.
+        home: has the registry, which knows the parent version.
+        run_id: of the run that made it.
+        reason: why that run was started.
+        steps: the output folders of ingest, prepare, train and evaluate, by the names snapshot, prepared,
+            trained and evaluation.
+        packaged: an existing, empty folder.
+
+    Returns:
+        The manifest: lineage, metrics, gates and the digest of every file.
+
+    Raises:
+        IntegrityError: the exported model does not answer as the trained one.
+    """
+    for step, names in _FROM.items():
+        for name in names:
+            shutil.copyfile(steps[step] / name, packaged / name)
+    transform = Transform.from_json((packaged / "transform.json").read_text())
+    export_onnx(packaged / "model.ubj", transform, packaged / "model.onnx")
+    _write_golden(transform, packaged)
+    (packaged / "spec.json").write_text(model.to_json())
+    ingest, prepare, train, evaluation = (
+        json.loads((steps[step] / name).read_text())
+        for step, name in (
+            ("snapshot", "ingest.json"),
+            ("prepared", "prepare.json"),
+            ("trained", "train.json"),
+            ("evaluation", "evaluation.json"),
+        )
+    )
+    manifest = {
+        "format": "kelp.dev/version/v1",
+        "model": model.name,
+        "task": model.spec.task,
+        "run": run_id,
+        "reason": reason,
+        "parent": Registry.open(home, f"run:{run_id}").champion(model.name),
+        "spec": model.digest,
+        "snapshot": ingest["digest"],
+        "prepared": prepare["digest"],
+        "code": code_digest(),
+        "packages": package_versions(),
+        "seed": train["seed"],
+        "result": evaluation["result"],
+        "metrics": evaluation["metrics"],
+        "gates": evaluation["gates"],
+        "files": folder_digests(packaged),
+    }
+    (packaged / "manifest.json").write_text(json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False))
+    return manifest
+
+
+def _write_golden(transform: Transform, packaged: Path) -> None:
+    """Write golden.json and hold the exported model against the trained one on the whole reference."""
+    import pyarrow.parquet as pq
+    import xgboost
+
+    table = pq.read_table(packaged / "reference.parquet")
+    matrix = transform.apply(columns_from_table(transform, table))
+    expected = xgboost.Booster(model_file=packaged / "model.ubj").inplace_predict(matrix)
+    scores = Scorer.load(packaged).score(matrix)
+    difference = float(np.max(np.abs(scores - expected)))
+    if difference > TOLERANCE:
+        raise IntegrityError(
+            f"expected the ONNX model to answer as the trained one within {TOLERANCE:g}, found {difference:g}",
+            place="model.onnx",
+        )
+    instances = instances_from_table(transform, table.slice(0, GOLDEN_ROWS))
+    golden = {
+        "columns": [column.name for column in transform.columns],
+        "rows": [list(instance.values()) for instance in instances],
+        "scores": np.atleast_2d(scores[:GOLDEN_ROWS].astype(float).T).T.tolist(),
+    }
+    (packaged / "golden.json").write_text(json.dumps(golden, ensure_ascii=False))

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scorer: a version directory, loaded, that answers raw columns with scores.
+
+The model runs in ONNX Runtime on one thread: a server runs several processes rather than several threads a request.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelp.errors import IntegrityError, KelpError
+from kelp.frame.rows import columns_from_instances
+from kelp.frame.transform import Column, Matrix, Transform
+
+MODEL_FILE = "model.onnx"
+TRANSFORM_FILE = "transform.json"
+GOLDEN_FILE = "golden.json"
+GOLDEN_TOLERANCE = 1e-6  # |difference| <= this + this * |score|
+_RESTORE = "restore the file from the registry, or package the model again"
+
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A transform and the ONNX session that takes its matrix."""
+
+    transform: Transform
+    session: Any
+    """onnxruntime.InferenceSession; `run` may be called by several threads at once."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Load `model.onnx` and `transform.json` of a version directory.
+
+        The model is read as one file: weights that ONNX keeps in a file beside it are refused.
+
+        Raises:
+            IntegrityError: a file is missing or corrupt, or the two do not fit; the place is the file.
+        """
+        described = folder / TRANSFORM_FILE
+        transform = Transform.from_json(_read(described), place=str(described))
+        return cls(transform, _session(folder / MODEL_FILE, transform.width))
+
+    def score(self, matrix: Matrix) -> Scores:
+        """Score a matrix of shape (n, width).
+
+        Returns:
+            float32, finite. Binary: shape (n,), the probability of the positive class. Multiclass: shape
+            (n, classes), probabilities. Regression: shape (n,), the value.
+
+        Raises:
+            IntegrityError: the model answered something else.
+        """
+        scores: Scores = self.session.run(["score"], {"rows": matrix})[0]
+        expected = (len(matrix), len(self.transform.classes)) if self.is_multiclass else (len(matrix),)
+        if scores.shape != expected or not np.isfinite(scores).all():
+            raise IntegrityError(
+                f"expected finite scores of shape {expected}, the model answered others of shape {scores.shape}",
+                place=MODEL_FILE,
+                fix="roll back to another version, and package this one again",
+            )
+        return scores
+
+    def score_columns(self, columns: Mapping[str, Column]) -> Scores:
+        """Transform raw columns, then score them.
+
+        Raises:
+            DataError: as `Transform.apply`.
+            IntegrityError: as `score`.
+        """
+        return self.score(self.transform.apply(columns))
+
+    def label(self, scores: Scores) -> list[str]:
+        """Name the class of each score: positive from 0.5 on, or the most probable one; empty for a regression."""
+        classes = self.transform.classes
+        if not classes:
+            return []
+        positions = scores.argmax(axis=1) if self.is_multiclass else (scores >= 0.5).astype(np.intp)
+        return [classes[position] for position in positions.tolist()]
+
+    @property
+    def is_multiclass(self) -> bool:
+        """Whether a row has one score per class."""
+        return self.transform.task == "multiclass"
+
+    def check_golden(self, folder: Path) -> None:
+        """Answer the rows of `golden.json` again and compare with the scores recorded there.
+
+        Raises:
+            IntegrityError: the file is missing or malformed, or a score differs by more than `GOLDEN_TOLERANCE`.
+        """
+        path = folder / GOLDEN_FILE
+        rows, expected = _golden(path)
+        try:
+            answered = self.score_columns(columns_from_instances(self.transform, rows))
+        except KelpError as error:
+            raise IntegrityError(f"its rows cannot be answered: {error}", place=str(path), fix=_RESTORE) from error
+        found = np.asarray(answered, dtype=np.float64).reshape(len(rows), -1)
+        if expected.shape != found.shape:
+            raise IntegrityError(
+                f"expected scores of shape {found.shape}, found {expected.shape}", place=str(path), fix=_RESTORE
+            )
+        is_near = np.isclose(found, expected, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE).all(axis=1)
+        if not is_near.all():
+            row = int(np.argmin(is_near))
+            raise IntegrityError(
+                f"the model answers {found[row].tolist()}, recorded is {expected[row].tolist()}",
+                place=f"{path}: rows[{row}]",
+                fix="the model or the transform is not the one that was packaged, or the runtime computes differently",
+            )
+
+
+def check_golden(folder: Path) -> None:
+    """Load a version directory and check it against its own `golden.json`.
+
+    Raises:
+        IntegrityError: as `Scorer.load` and `Scorer.check_golden`.
+    """
+    Scorer.load(folder).check_golden(folder)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise IntegrityError(f"cannot be read ({error.strerror})", place=str(path), fix=_RESTORE) from error
+
+
+def _session(path: Path, width: int) -> Any:
+    """An ONNX Runtime session on one CPU thread; its input takes `width` features, and it has an output `score`."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # the arena keeps what the largest batch took
+    options.log_severity_level = 3  # errors only; they are raised as well
+    try:
+        session = onnxruntime.InferenceSession(_read(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors share no base class but this
+        raise IntegrityError(f"is not an ONNX model: {error}", place=str(path), fix=_RESTORE) from error
+    inputs = [(node.name, node.type, node.shape[-1:]) for node in session.get_inputs()]
+    if inputs != [("rows", "tensor(float)", [width])]:
+        raise IntegrityError(
+            f"expected the one input rows, float32 [n, {width}] as in {TRANSFORM_FILE}, found {inputs}",
+            place=str(path),
+            fix=_RESTORE,
+        )
+    outputs = [node.name for node in session.get_outputs()]
+    if "score" not in outputs:
+        raise IntegrityError(f"expected an output score, found {outputs}", place=str(path), fix=_RESTORE)
+    return session
+
+
+def _golden(path: Path) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
+    """The rows as objects, and the scores with shape (rows, scores a row)."""
+    try:
+        content = json.loads(_read(path))
+        rows = [dict(zip(content["columns"], row, strict=True)) for row in content["rows"]]
+        scores = np.array(content["scores"], dtype=np.float64)
+        if not rows or scores.ndim != 2:
+            raise ValueError("expected one or more rows, and a list of scores for each")
+    except (ValueError, TypeError, KeyError) as error:
+        raise IntegrityError(f"is malformed: {error}", place=str(path), fix=_RESTORE) from error
+    return rows, scores

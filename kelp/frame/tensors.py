@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""V2 requests: tensors become raw columns or, from the one tensor `rows`, a matrix that is already transformed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelp.errors import RequestError
+from kelp.frame.transform import FLOAT32_MAX, Column, Matrix, RawColumn, RawType, Transform
+from kelp.frame.values import column_from_values, described
+
+ROWS = "rows"
+"""Name of the tensor that holds the transformed matrix."""
+
+_INTEGERS = ("INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64")
+_DATATYPES: dict[RawType, tuple[str, ...]] = {
+    "int": (*_INTEGERS, "FP32", "FP64"),
+    "float": (*_INTEGERS, "FP32", "FP64"),
+    "bool": ("BOOL",),
+    "string": ("BYTES",),
+    "category": ("BYTES",),
+    "timestamp": ("INT32", "INT64", "UINT32", "UINT64", "FP64", "BYTES"),  # FP32 is wrong by up to a minute
+}
+_NUMBERS = {int, float, type(None)}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One entry of `inputs`: the fields are there, and what they mean is not checked yet.
+
+    `data` is what a JSON parser gives, flat or nested in rows, or a flat array read from the binary form; strings
+    are str in both.
+    """
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: list[Any] | NDArray[Any]
+
+
+def batch_from_tensors(transform: Transform, tensors: Sequence[Tensor]) -> dict[str, Column] | Matrix:
+    """Convert the tensors of a request, whichever of the two forms it has.
+
+    A single tensor called `rows` is the matrix, unless the model declares a raw column of that name.
+
+    Raises:
+        RequestError: as `columns_from_tensors` and `matrix_from_tensor` do.
+    """
+    names = {column.name for column in transform.columns}
+    if len(tensors) == 1 and tensors[0].name == ROWS and ROWS not in names:
+        return matrix_from_tensor(transform, tensors[0])
+    return columns_from_tensors(transform, tensors)
+
+
+def matrix_from_tensor(transform: Transform, tensor: Tensor) -> Matrix:
+    """Convert the tensor `rows`: FP32 or FP64, shape [n, width], n >= 1, in the order of `transform.features`.
+
+    NaN and null are missing and become the feature's `fill`.
+
+    Returns:
+        float32, shape (n, width), finite.
+
+    Raises:
+        RequestError: another datatype or shape, data that does not fit the shape, or a value beyond float32.
+    """
+    place = f"inputs.{tensor.name}"
+    if tensor.datatype not in ("FP32", "FP64"):
+        raise RequestError(f"expected FP32 or FP64, found {tensor.datatype}", place=f"{place}.datatype")
+    if len(tensor.shape) != 2 or tensor.shape[0] < 1 or tensor.shape[1] != transform.width:
+        raise RequestError(
+            f"expected [n, {transform.width}] with n >= 1, found {list(tensor.shape)}",
+            place=f"{place}.shape",
+            fix="the model's features are: " + ", ".join(feature.name for feature in transform.features),
+        )
+    try:
+        values = np.asarray(_flat(tensor), dtype=np.float64).reshape(tensor.shape)  # None becomes NaN
+    except OverflowError as error:
+        raise RequestError("expected numbers within the range of float64", place=f"{place}.data") from error
+    is_beyond = np.abs(values) > FLOAT32_MAX
+    if is_beyond.any():
+        row, position = np.argwhere(is_beyond)[0]
+        raise RequestError(
+            f"expected a number within the range of float32, found {described(float(values[row, position]))}",
+            place=f"{place}[{row}].{transform.features[position].name}",
+        )
+    matrix = values.astype(np.float32)
+    transform.fill(matrix)
+    return matrix
+
+
+def columns_from_tensors(transform: Transform, tensors: Sequence[Tensor]) -> dict[str, Column]:
+    """Convert one tensor per raw column, each of shape [n] or [n, 1] with the same n >= 1.
+
+    Null, NaN and, for BYTES, the empty string are missing. Tensors that are not declared are ignored.
+
+    Returns:
+        Every declared column, each of shape (n,).
+
+    Raises:
+        RequestError: a tensor is absent, comes twice, or does not fit its column; the place names it.
+    """
+    by_name = {tensor.name: tensor for tensor in tensors}
+    if len(by_name) != len(tensors):
+        twice = next(name for name in by_name if sum(tensor.name == name for tensor in tensors) > 1)
+        raise RequestError("expected every tensor once, found two of this name", place=f"inputs.{twice}")
+    columns: dict[str, Column] = {}
+    for column in transform.columns:
+        if column.name not in by_name:
+            raise RequestError(
+                f"expected a tensor of {' or '.join(_DATATYPES[column.type])}, found none",
+                place=f"inputs.{column.name}",
+                fix=f"send one tensor per raw column, or the one tensor `{ROWS}`",
+            )
+        columns[column.name] = _column(column, by_name[column.name])
+    _check_rows(columns)
+    return columns
+
+
+def _check_rows(columns: dict[str, Column]) -> None:
+    counts = {name: len(values) for name, values in columns.items()}
+    first, rows = next(iter(counts.items()))
+    for name, found in counts.items():
+        if found != rows:
+            raise RequestError(f"expected {rows} rows as in {first}, found {found}", place=f"inputs.{name}.shape")
+
+
+def _column(column: RawColumn, tensor: Tensor) -> Column:
+    place = f"inputs.{tensor.name}"
+    accepted = _DATATYPES[column.type]
+    if tensor.datatype not in accepted:
+        raise RequestError(f"expected {' or '.join(accepted)}, found {tensor.datatype}", place=f"{place}.datatype")
+    if tensor.shape[1:] not in ((), (1,)) or not tensor.shape or tensor.shape[0] < 1:
+        raise RequestError(f"expected [n] or [n, 1] with n >= 1, found {list(tensor.shape)}", place=f"{place}.shape")
+    values = _flat(tensor)
+    if isinstance(values, np.ndarray):
+        values = values.tolist()
+    if tensor.datatype == "BYTES":
+        values = [None if value == "" else value for value in values]
+    else:
+        values = [None if value != value else value for value in values]  # NaN differs from itself
+    return column_from_values(column, values, _cell(place))
+
+
+def _flat(tensor: Tensor) -> list[Any] | NDArray[Any]:
+    """The tensor's data as one flat sequence of as many values of its datatype as its shape says."""
+    data = tensor.data
+    if isinstance(data, list):
+        if data and type(data[0]) is list:
+            data = _joined(tensor, data)
+        _check_types(tensor, data)
+    expected = int(np.prod(tensor.shape, dtype=object))
+    if len(data) != expected:
+        raise RequestError(
+            f"expected {expected} values for the shape {list(tensor.shape)}, found {len(data)}",
+            place=f"inputs.{tensor.name}.data",
+        )
+    return data
+
+
+def _joined(tensor: Tensor, rows: list[Any]) -> list[Any]:
+    width = tensor.shape[1] if len(tensor.shape) == 2 else 1
+    for position, row in enumerate(rows):
+        if type(row) is not list or len(row) != width:
+            found = f"{len(row)}" if type(row) is list else described(row)
+            raise RequestError(
+                f"expected a list of {width} values, found {found}", place=f"inputs.{tensor.name}.data[{position}]"
+            )
+    return list(chain.from_iterable(rows))
+
+
+def _check_types(tensor: Tensor, data: list[Any]) -> None:
+    """Refuse data that contradicts the tensor's own datatype; numpy would read the string "1.5" as a number."""
+    if tensor.datatype in ("BOOL", "BYTES"):
+        return  # checked against the column, which accepts nothing else
+    if not _NUMBERS.issuperset(map(type, data)):
+        position = next(i for i, value in enumerate(data) if type(value) not in _NUMBERS)
+        problem = f"expected a number, found {described(data[position])}"
+    elif tensor.datatype in _INTEGERS and float in set(map(type, data)):
+        position = next(i for i, value in enumerate(data) if type(value) is float)
+        problem = f"expected a whole number for {tensor.datatype}, found {described(data[position])}"
+    else:
+        return
+    raise RequestError(problem, place=f"inputs.{tensor.name}.data[{position}]")
+
+
+def _cell(place: str) -> Callable[[int], str]:
+    return lambda row: f"{place}[{row}]"

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registry: versions of models in a store, and the aliases that say which one counts.
+
+A version directory is written once. Aliases (`champion`, `challenger`) and the counter `latest` are moved only by the
+audit log's one writer, each move a record; `<model>/aliases.json` is a copy of them for readers.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from kelp.audit import AuditLog, open_log
+from kelp.errors import Conflict, IntegrityError, NotFound
+from kelp.home import Home
+from kelp.parquet import file_digest, folder_digests
+from kelp.store import Store, get_folder, open_store
+
+__all__ = ["Registry", "Version", "check_files"]
+
+LATEST = "latest"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One registered version: its number, its manifest and the aliases that point at it."""
+
+    model: str
+    number: int
+    manifest: dict[str, Any]
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Versions and aliases of every model of a home."""
+
+    store: Store
+    log: AuditLog
+
+    @classmethod
+    def open(cls, home: Home, actor: str) -> Self:
+        """The registry of a home, acting as `actor` in the audit log."""
+        store = open_store(home.registry, home)
+        return cls(store, open_log(home, actor, publish_aliases=lambda model, found: _publish(store, model, found)))
+
+    def aliases(self, model: str) -> dict[str, int]:
+        """The versions that aliases point at."""
+        return {name: number for name, number in self.log.aliases(model).items() if name != LATEST}
+
+    def champion(self, model: str) -> int | None:
+        """The version that serves, or None before the first one."""
+        return self.aliases(model).get("champion")
+
+    def champion_folder(self, model: str, into: Path) -> Path | None:
+        """Bring the champion's directory to `into`, checked; None when there is no champion."""
+        number = self.champion(model)
+        return None if number is None else self.fetch(model, number, into)
+
+    def fetch(self, model: str, number: int, into: Path) -> Path:
+        """Bring a version's directory to `into`, every file checked against the manifest.
+
+        Raises:
+            NotFound: there is no such version.
+            IntegrityError: a file was changed, added or removed.
+        """
+        if not self.store.exists(f"{model}/{number}/{MANIFEST}"):
+            raise NotFound(f"there is no version {number}", place=model, fix=f"kelp models {model} lists them")
+        into.mkdir(parents=True, exist_ok=True)
+        get_folder(self.store, f"{model}/{number}", into)
+        check_files(into)
+        return into
+
+    def models(self) -> list[str]:
+        """Names of all models that have a version."""
+        return sorted({item.key.split("/")[0] for item in self.store.list("") if item.key.endswith(f"/{MANIFEST}")})
+
+    def versions(self, model: str) -> list[Version]:
+        """Every registered version of a model, oldest first."""
+        pointing = self.aliases(model)
+        found = []
+        for item in self.store.list(f"{model}/"):
+            _, number, *rest = item.key.split("/")
+            if rest == [MANIFEST] and number.isdigit():
+                manifest = json.loads(self.store.read_bytes(item.key))
+                names = tuple(sorted(name for name, version in pointing.items() if version == int(number)))
+                found.append(Version(model, int(number), manifest, names))
+        return sorted(found, key=lambda version: version.number)
+
+    def add(self, model: str, run_id: str, folder: Path) -> int:
+        """Give the signed directory a number and keep it; the same run gets the same number again.
+
+        The manifest is written last: a version without one does not exist, and its number is never used again.
+
+        Returns:
+            The version's number, from 1.
+        """
+        number = self._number_of_run(model, run_id)
+        if number is None:
+            number = self._take_number(model, run_id)
+            names = [name for name in folder_digests(folder) if name != MANIFEST]
+            for name in (*names, MANIFEST):
+                self.store.put(f"{model}/{number}/{name}", folder / name)
+        manifest = folder / MANIFEST
+        self.log.append(
+            "version.register",
+            f"{model}/{number}",
+            {"run": run_id, "manifest": file_digest(manifest), "result": json.loads(manifest.read_text())["result"]},
+            key=f"register:{run_id}",
+        )
+        return number
+
+    def move(self, model: str, alias: str, number: int, why: str) -> None:
+        """Point an alias at a version; nothing happens when it already does.
+
+        Raises:
+            Conflict: somebody else moved it in the meantime.
+        """
+        present = self.log.aliases(model).get(alias)
+        if present != number:
+            self.log.move_alias(model, alias, expected=present, version=number, detail={"why": why})
+
+    def close(self, model: str, number: int, status: str) -> None:
+        """Record that a version goes no further."""
+        self.log.append("version.close", f"{model}/{number}", {"status": status}, key=f"close:{model}/{number}")
+
+    def _take_number(self, model: str, run_id: str) -> int:
+        while True:
+            latest = self.log.aliases(model).get(LATEST)
+            number = (latest or 0) + 1
+            try:
+                self.log.move_alias(model, LATEST, expected=latest, version=number, detail={"run": run_id})
+            except Conflict:
+                continue  # another run took it: the next number is ours, or theirs again
+            return number
+
+    def _number_of_run(self, model: str, run_id: str) -> int | None:
+        return next((v.number for v in reversed(self.versions(model)) if v.manifest["run"] == run_id), None)
+
+
+def check_files(folder: Path) -> None:
+    """Hold a version directory against its own manifest.
+
+    Raises:
+        IntegrityError: naming every file that was changed, added or removed.
+    """
+    try:
+        expected = json.loads((folder / MANIFEST).read_text())["files"]
+    except (OSError, ValueError, KeyError) as error:
+        raise IntegrityError(f"the manifest cannot be read: {error}", place=str(folder / MANIFEST)) from error
+    found = folder_digests(folder)
+    present = {name: found[name] for name in found if name not in (MANIFEST, "signature")}
+    wrong = [f"{name} was removed" for name in expected if name not in present]
+    wrong += [f"{name} was added" for name in present if name not in expected]
+    wrong += [f"{name} was changed" for name in expected if present.get(name, expected[name]) != expected[name]]
+    if wrong:
+        raise IntegrityError("; ".join(wrong), place=str(folder), fix="restore the version, or register it again")
+
+
+def _publish(store: Store, model: str, aliases: Mapping[str, int]) -> None:
+    readable = {name: number for name, number in sorted(aliases.items()) if name != LATEST}
+    store.write_bytes(f"{model}/aliases.json", json.dumps(readable).encode())
