@@ -17,6 +17,15 @@ from kelp.spec.metrics import METRICS
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """What every estimate depends on: the task, the confidence of intervals in (0, 1), and the draws' generator."""
+
+    task: str
+    confidence: float
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
 class System:
     """Scores on the held-out rows.
 
@@ -51,37 +60,33 @@ class Judged:
     improvement: Mapping[str, Estimate]
 
 
-def judge(
-    task: str, target: FloatArray, systems: Sequence[System], rng: np.random.Generator, confidence: float
-) -> dict[str, Judged]:
+def judge(setting: Setting, target: FloatArray, systems: Sequence[System]) -> dict[str, Judged]:
     """Estimate every metric of every system, and the candidate's improvement over each other one.
 
     Args:
-        task: binary, multiclass or regression.
+        setting: task, confidence and generator, which the bootstrap consumes.
         target: float64, shape (n_rows,); class index or value.
         systems: the candidate first, which must have scored every row.
-        rng: consumed by the bootstrap.
-        confidence: of the two-sided intervals, in (0, 1).
 
     Returns:
         By the system's name; the candidate's improvement is empty.
     """
-    candidate, *others = systems
+    (candidate, *others), task = systems, setting.task
     statistics = {candidate.name: statistic_of(task, target, candidate.score)}
     for other in others:
         statistics[other.name] = _on_rows(task, target, other.score, other.rows)
         if not other.rows.all():
             statistics[_beside(other)] = _on_rows(task, target, candidate.score, other.rows)
-    draws = bootstrap(list(statistics.values()), len(target), rng, scarce=scarcest(task, target))
+    draws = bootstrap(list(statistics.values()), len(target), setting.rng, scarce=scarcest(task, target))
     samples = {
         name: Sample(statistic(np.ones((1, len(target))))[0], deviations)
         for (name, statistic), deviations in zip(statistics.items(), draws, strict=True)
     }
-    found = {candidate.name: Judged(_metrics(task, target, candidate, samples[candidate.name], confidence), {})}
+    found = {candidate.name: Judged(_metrics(setting, target, candidate, samples[candidate.name]), {})}
     for other in others:
         mine = samples.get(_beside(other), samples[candidate.name])
-        pair = _improvements(task, target, (candidate, mine), (other, samples[other.name]), confidence)
-        found[other.name] = Judged(_metrics(task, target, other, samples[other.name], confidence), pair)
+        pair = _improvements(setting, target, (candidate, mine), (other, samples[other.name]))
+        found[other.name] = Judged(_metrics(setting, target, other, samples[other.name]), pair)
     return found
 
 
@@ -124,38 +129,39 @@ def scarcest(task: str, target: FloatArray) -> int:
     return int(counts.min() if task == "binary" else counts[counts > 0].min())
 
 
-def _metrics(task: str, target: FloatArray, system: System, sample: Sample, confidence: float) -> dict[str, Estimate]:
-    support = supports(task, target[system.rows], system.score[system.rows])
+def _metrics(setting: Setting, target: FloatArray, system: System, sample: Sample) -> dict[str, Estimate]:
+    support = supports(setting.task, target[system.rows], system.score[system.rows])
     found: dict[str, Estimate] = {}
-    for column, name in enumerate(names_of(task)):
+    for column, name in enumerate(names_of(setting.task)):
+        value, deviations = float(sample.values[column]), sample.deviations[:, column]
         if name not in system.metrics:
-            found[name] = Estimate(None, None, None, support[name], f"{system.name}: {system.note}")
+            found[name] = Estimate(None, None, None, support[name], system.note)
         elif name in COUNTS:
-            found[name] = count_estimate(float(sample.values[column]), support[name], confidence)
+            found[name] = count_estimate(value, support[name], setting.confidence)
         else:
-            found[name] = metric_estimate(
-                METRICS[name], float(sample.values[column]), sample.deviations[:, column], support[name], confidence
-            )
+            found[name] = metric_estimate(METRICS[name], value, deviations, support[name], setting.confidence)
     return found
 
 
 def _improvements(
-    task: str, target: FloatArray, mine: tuple[System, Sample], theirs: tuple[System, Sample], confidence: float
+    setting: Setting, target: FloatArray, mine: tuple[System, Sample], theirs: tuple[System, Sample]
 ) -> dict[str, Estimate]:
-    other, rows = theirs[0], theirs[0].rows
-    is_same = bool(np.array_equal(mine[0].score[rows], other.score[rows]))
-    my_support = supports(task, target[rows], mine[0].score[rows])
-    their_support = supports(task, target[rows], other.score[rows])
+    (me, my_sample), (other, their_sample) = mine, theirs
+    rows = other.rows
+    # The champion is scored through ONNX: the same model again differs in the last bits of a float32.
+    is_same = np.allclose(me.score[rows], other.score[rows], rtol=1e-5, atol=1e-6)
+    my_support = supports(setting.task, target[rows], me.score[rows])
+    their_support = supports(setting.task, target[rows], other.score[rows])
     found: dict[str, Estimate] = {}
-    for column, name in enumerate(names_of(task)):
+    for column, name in enumerate(names_of(setting.task)):
         info, support = METRICS[name], min(my_support[name], their_support[name])
+        if info.higher_is_better is None:
+            continue
         if name not in other.metrics:
             found[name] = Estimate(None, None, None, support, f"{other.name}: {other.note}")
             continue
-        if info.higher_is_better is None:
-            continue
         sign = 1.0 if info.higher_is_better else -1.0
-        value = sign * float(mine[1].values[column] - theirs[1].values[column])
-        deviations = sign * (mine[1].deviations[:, column] - theirs[1].deviations[:, column])
-        found[name] = difference_estimate(info, value, deviations, support, confidence, is_same=is_same)
+        value = sign * float(my_sample.values[column] - their_sample.values[column])
+        deviations = sign * (my_sample.deviations[:, column] - their_sample.deviations[:, column])
+        found[name] = difference_estimate(info, value, deviations, support, setting.confidence, is_same=is_same)
     return found

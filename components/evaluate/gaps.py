@@ -39,9 +39,7 @@ def gap(groups: Mapping[str, Estimate], confidence: float) -> Gap:
         groups: the metric in each group, each with its own two-sided interval at `confidence`.
         confidence: of the gap's two-sided interval.
     """
-    taking_part = {
-        name: found for name, found in groups.items() if found.is_bounded and found.support >= MIN_SUPPORT
-    }
+    taking_part = {name: found for name, found in groups.items() if found.is_bounded and found.support >= MIN_SUPPORT}
     left_out = tuple(name for name in groups if name not in taking_part)
     if len(taking_part) < 2:
         reason = f"fewer than two groups have the {MIN_SUPPORT} rows that are needed"

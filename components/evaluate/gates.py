@@ -104,12 +104,12 @@ def _comparison_result(
     other = comparisons.get(reference, Absence(f"no {reference} to compare with"))
     if isinstance(other, Absence):
         result: Result = "pass" if other.is_pass else "undecided"
-        return GateResult(gate_text(gate), result, other.reason, None, -gate.by, "low")
+        return GateResult(gate_text(gate), result, other.reason, None, 0.0 - gate.by, "low")
     found = other.improvement.get(gate.metric)
     if found is None:
         why = f"{gate.metric} has no better direction; limit it or compare it across groups instead"
-        return GateResult(gate_text(gate), "undecided", why, None, -gate.by, "low")
-    return _held_against(gate, found, -gate.by, "low", confidence)
+        return GateResult(gate_text(gate), "undecided", why, None, 0.0 - gate.by, "low")
+    return _held_against(gate, found, 0.0 - gate.by, "low", confidence)
 
 
 def _gap_result(gate: Gate, column: str, groups: Groups, confidence: float) -> GateResult:
@@ -139,12 +139,10 @@ def _held_against(
     if found.value is None or found.low is None or found.high is None:
         return GateResult(text, "undecided", found.reason, found, limit, side)
     deciding, other = (found.low, found.high) if side == "low" else (found.high, found.low)
-    is_good, is_bad = (
-        (deciding >= limit, other < limit) if side == "low" else (deciding <= limit, other > limit)
-    )
+    is_good, is_bad = (deciding >= limit, other < limit) if side == "low" else (deciding <= limit, other > limit)
     word = "lower" if side == "low" else "upper"
     quantity = "the improvement's" if gate.not_worse_than else "the"
-    why = f"{quantity} {word} {confidence:.4g} bound is {deciding:.4g}, the limit {limit:.4g}"
+    why = f"{quantity} {word} {100 * confidence:.4g} % bound is {deciding:.4g}, the limit {limit:.4g}"
     if is_good:
         return GateResult(text, "pass", why, found, limit, side)
     if is_bad:

@@ -27,7 +27,7 @@ class Holdout:
         features: float32, shape (n_rows, n_features), in the transform's order.
         target: float64, shape (n_rows,); class index, or the value of a regression.
         classes: names of the classes; empty for a regression.
-        groups: by protected column, each row's group, object, shape (n_rows,); `missing` where it is unknown.
+        groups: by protected column, each row's group, object, shape (n_rows,); `(missing)` where it is unknown.
         legacy: float64, shape (n_rows,), NaN where the legacy system gave none; None without a legacy column.
         train_target: float64, shape (n_train,).
         raw: the rows as callers would send them, a `pyarrow.Table` aligned with `features`.
@@ -68,7 +68,7 @@ def read_holdout(prepared: Path) -> Holdout:
         DataError: there are no test rows, only one class in them, or a target that is not a class or not finite.
     """
     test, train, raw = (_table(prepared / name) for name in ("test.parquet", "train.parquet", "test_rows.parquet"))
-    transform = Transform.from_json((prepared / "transform.json").read_bytes())
+    transform = _transform(prepared / "transform.json")
     if raw.num_rows != test.num_rows:
         raise IntegrityError(
             f"expected as many rows as in test.parquet ({test.num_rows}), found {raw.num_rows}",
@@ -83,14 +83,19 @@ def read_holdout(prepared: Path) -> Holdout:
         target=_checked_target(_column(test, TARGET, prepared), transform, prepared),
         classes=transform.classes,
         groups={
-            name.removeprefix(GROUP): _groups(test.column(name))
-            for name in test.column_names
-            if name.startswith(GROUP)
+            name.removeprefix(GROUP): _groups(test.column(name)) for name in test.column_names if name.startswith(GROUP)
         },
         legacy=_column(test, LEGACY, prepared) if LEGACY in test.column_names else None,
         train_target=_column(train, TARGET, prepared),
         raw=raw,
     )
+
+
+def _transform(path: Path) -> Transform:
+    try:
+        return Transform.from_json(path.read_bytes(), place=str(path))
+    except FileNotFoundError as error:
+        raise NotFound("expected the file that prepare writes", place=str(path), fix="run prepare first") from error
 
 
 def _table(path: Path) -> Any:
@@ -107,12 +112,14 @@ def _table(path: Path) -> Any:
 
 def _column(table: Any, name: str, prepared: Path) -> FloatArray:
     if name not in table.column_names:
-        raise IntegrityError(f"expected a column {name!r}", place=str(prepared / "test.parquet"), fix="run prepare again")
+        raise IntegrityError(
+            f"expected a column {name!r}", place=str(prepared / "test.parquet"), fix="run prepare again"
+        )
     return np.asarray(table.column(name).to_numpy(), dtype=np.float64)
 
 
 def _groups(column: Any) -> npt.NDArray[np.object_]:
-    return np.array([value if value is not None else "missing" for value in column.to_pylist()], dtype=object)
+    return np.array(["(missing)" if value is None else value for value in column.to_pylist()], dtype=object)
 
 
 def _checked_target(target: FloatArray, transform: Transform, prepared: Path) -> FloatArray:

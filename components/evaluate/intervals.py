@@ -152,10 +152,12 @@ def metric_estimate(
     info: MetricInfo, value: float, deviations: FloatArray, support: int, confidence: float
 ) -> Estimate:
     """Return the estimate of a metric from its bootstrap deviations, clipped to the metric's range."""
+    lowest, highest = info.range
+    if _has_no_spread(deviations) and value not in info.range:
+        return Estimate(value, value, value, support)  # a constant score: its AUC is 0.5 on any rows
     bounds = _bounds(info, value, deviations, support, confidence)
     if isinstance(bounds, str):
         return Estimate(None if np.isnan(value) else value, None, None, support, bounds)
-    lowest, highest = info.range
     low = bounds[0] if lowest is None else min(max(bounds[0], lowest), value)
     high = bounds[1] if highest is None else max(min(bounds[1], highest), value)
     return Estimate(value, low, high, support)
@@ -187,9 +189,14 @@ def _bounds(info: MetricInfo, value: float, deviations: FloatArray, support: int
     found = interval(deviations, value, confidence, is_basic=info.name == "ece")
     if found is None:
         return "undefined in over 5 % of the resamples"
-    if found[1] - found[0] > 1e-12:
+    if not _has_no_spread(deviations):
         return found
     if None in info.range:
         return "every resample gave the same value"
     width = zero_failures(support, confidence)
     return value - width, value + width
+
+
+def _has_no_spread(deviations: FloatArray) -> bool:
+    defined = deviations[np.isfinite(deviations)]
+    return len(defined) > 0 and bool((np.abs(defined) < 1e-12).all())

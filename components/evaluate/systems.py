@@ -9,7 +9,7 @@ import numpy as np
 from components.evaluate.comparison import Absence, System
 from components.evaluate.holdout import Holdout
 from components.evaluate.metrics import LABEL_METRICS, PROBABILITY_METRICS, FloatArray, names_of
-from kelp.errors import IntegrityError, KelpError, NotFound
+from kelp.errors import DataError, IntegrityError, NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -42,21 +42,25 @@ def champion(task: str, holdout: Holdout, folder: Path | None) -> System | Absen
 
     A champion that cannot read today's rows (a column is gone, other classes) is absent with the reason; gates that
     name it are then undecided, not passed.
+
+    Raises:
+        IntegrityError: the champion's files are not what was registered.
     """
     from kelp.frame.arrow import columns_from_table
     from kelp.frame.scorer import Scorer
 
     if folder is None:
         return NO_CHAMPION
+    scorer = Scorer.load(folder)
+    if (scorer.transform.task, scorer.transform.classes) != (task, holdout.classes):
+        theirs = ", ".join((scorer.transform.task, *scorer.transform.classes))
+        return Absence(f"the champion answers another question ({theirs})")
     try:
-        scorer = Scorer.load(folder)
-        if scorer.transform.classes != holdout.classes:
-            return Absence(f"the champion knows the classes {scorer.transform.classes}, the data {holdout.classes}")
-        score = np.asarray(scorer.score(columns_from_table(scorer.transform, holdout.raw)), np.float64)
-        return _whole(task, "champion", _checked(task, score, holdout, str(folder)), holdout)
-    except KelpError as error:
+        score = scorer.score_columns(columns_from_table(scorer.transform, holdout.raw))
+    except DataError as error:
         logger.warning("the champion could not score the held-out rows: %s", error)
-        return Absence(f"the champion cannot score these rows: {error.message}")
+        return Absence(f"the champion cannot score these rows: {error}")
+    return _whole(task, "champion", _checked(task, np.asarray(score, np.float64), holdout, str(folder)), holdout)
 
 
 def legacy(task: str, holdout: Holdout) -> System | Absence:

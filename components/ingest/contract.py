@@ -96,7 +96,8 @@ def infer(connection: Any, model: Model, source: dict[str, str]) -> Reading:
     for name, raw_type in source.items():
         column = data.columns.get(name)
         checked = Checked(name, "string", raw_type == "VARCHAR", name in required, column)
-        kind = column.type if column else _type_by_role(model, name) or _type_by_values(connection, checked, model)
+        kind = column.type if column else _type_by_role(model, name)
+        kind = kind or type_by_values(connection, checked, data.max_bad_rows)
         columns.append(Checked(name, "string" if kind == "text" else kind, checked.is_text, checked.required, column))
     return Reading(tuple(columns), data.id)
 
@@ -112,14 +113,14 @@ def _type_by_role(model: Model, name: str) -> str:
     return ""
 
 
-def _type_by_values(connection: Any, column: Checked, model: Model) -> str:
-    """The first type that all but `maxBadRows` of the values fit; else category or string."""
+def type_by_values(connection: Any, column: Checked, max_bad_rows: float) -> str:
+    """The first type that all but the share `max_bad_rows` of the values fit; else category or string."""
     kinds = ("bool", "int", "float", "timestamp") if not column.is_text else ("int", "float", "timestamp", "bool")
     fits = ", ".join(f"count({_cast('value', kind)})" for kind in kinds)
     present, distinct, *counts = connection.execute(
         f"SELECT count(value), approx_count_distinct(value), {fits} FROM (SELECT {column.present} AS value FROM raw)"
     ).fetchone()
-    allowed = math.floor(present * model.spec.data.max_bad_rows)
+    allowed = math.floor(present * max_bad_rows)
     for kind, count in zip(kinds, counts, strict=True):
         if present and count >= present - allowed and not (kind == "bool" and distinct > 2):
             return kind

@@ -25,7 +25,9 @@ def connect() -> Any:
     """An in-memory DuckDB that keeps row order and speaks UTC."""
     import duckdb
 
-    return duckdb.connect(config={"preserve_insertion_order": True, "TimeZone": "UTC"})
+    connection = duckdb.connect(config={"preserve_insertion_order": True})
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
 
 
 def quote(name: str) -> str:

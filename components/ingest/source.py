@@ -79,7 +79,7 @@ def _from_s3(location: str, home: Home, target: Path) -> list[tuple[str, Path]]:
     store = open_store(f"s3://{bucket}", home)
     target.mkdir(exist_ok=True)
     found = []
-    for index, item in enumerate(store.list(f"{folder}/" if folder else "")):
+    for index, item in enumerate(store.list(folder)):
         is_meant = fnmatch.fnmatch(item.key, pattern) or item.key.startswith(f"{pattern.rstrip('/')}/")
         if is_meant and _ending(item.key):
             local = target / f"{index}-{Path(item.key).name}"

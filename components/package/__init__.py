@@ -10,10 +10,10 @@ import numpy as np
 
 from components.package.onnx import export_onnx
 from kelp.errors import IntegrityError
-from kelp.frame import Transform
 from kelp.frame.arrow import columns_from_table
 from kelp.frame.instances import instances_from_table
 from kelp.frame.scorer import Scorer
+from kelp.frame.transform import Transform
 from kelp.home import Home
 from kelp.parquet import folder_digests
 from kelp.registry import Registry
@@ -86,7 +86,7 @@ def package(
         "packages": package_versions(),
         "seed": train["seed"],
         "result": evaluation["result"],
-        "metrics": evaluation["metrics"],
+        "metrics": evaluation["systems"]["candidate"]["metrics"],
         "gates": evaluation["gates"],
         "files": folder_digests(packaged),
     }

@@ -7,7 +7,7 @@ The graph is the same bytes for the same booster: its name is fixed and nothing 
 from pathlib import Path
 from typing import Any
 
-from kelp.frame import Transform
+from kelp.frame.transform import Transform
 
 OPSET = 15
 
@@ -27,6 +27,8 @@ def export_onnx(booster_file: Path, transform: Transform, target: Path) -> None:
     inputs = [("rows", FloatTensorType([None, transform.width]))]
     model = convert_xgboost(booster, name="kelp", initial_types=inputs, target_opset=OPSET)
     _score_only(model.graph, transform.task)
+    if not any(opset.domain == "" for opset in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
     model.doc_string = ""
     onnx.checker.check_model(model)
     target.write_bytes(model.SerializeToString(deterministic=True))

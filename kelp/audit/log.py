@@ -5,6 +5,7 @@
 `kelp.audit.open_log` chooses. This module does no I/O.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,7 +22,8 @@ MAX_PAGE = 1000
 # (model, its aliases) -> None: writes the registry's copy of one model's aliases, whole; may be called again
 PublishAliases = Callable[[str, Mapping[str, int]], None]
 
-Word = Annotated[str, Field(pattern=r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\z")]  # a DNS-1123 label
+_WORD = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # a DNS-1123 label
+Word = Annotated[str, Field(pattern=rf"\A{_WORD.pattern}\z")]
 Version = Annotated[int, Field(ge=1, le=2**53 - 1)]
 Key = Annotated[str, Field(pattern=r"\A[\x21-\x7e]{1,200}\z")]
 
@@ -151,11 +153,19 @@ class AuditLog(Protocol):
         ...
 
     def aliases(self, model: str) -> dict[str, int]:
-        """Return where the aliases of `model` stand; empty for a model without any."""
+        """Return where the aliases of `model` stand; empty for a model without any.
+
+        Raises:
+            InputError: no model can have this name.
+        """
         ...
 
     def entries(self, start: int = 0, limit: int = 100) -> Sequence[Entry]:
-        """Return up to `limit` (1 to 1000) entries from seq `start`, without checkpoints; empty past the end."""
+        """Return up to `limit` (1 to 1000) entries from seq `start`, without checkpoints; empty past the end.
+
+        Raises:
+            InputError: `start` or `limit` is out of range.
+        """
         ...
 
     def size(self) -> int:
@@ -195,3 +205,25 @@ class AuditLog(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+def check_model(model: str) -> None:
+    """Refuse a name no model can have.
+
+    Raises:
+        InputError: it is not a DNS label.
+    """
+    if not _WORD.fullmatch(model):
+        raise InputError(f"a model's name was expected, found {model[:80]!r}", place="model", fix="use a DNS label")
+
+
+def check_page(start: int, limit: int) -> None:
+    """Refuse a page outside the log's terms.
+
+    Raises:
+        InputError: `start` is negative or beyond 2**53, or `limit` is not 1 to 1000.
+    """
+    if not 0 <= start < 2**53:
+        raise InputError(f"a seq from 0 on was expected, found {start}", place="start")
+    if not 1 <= limit <= MAX_PAGE:
+        raise InputError(f"1 to {MAX_PAGE} entries a page were expected, found {limit}", place="limit")

@@ -6,7 +6,6 @@ callers log digests, counts and names of models, never rows.
 """
 
 import json
-import re
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 

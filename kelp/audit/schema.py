@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kelp.errors import EnvironmentFault, IntegrityError, KelpError
+from kelp.errors import EnvironmentFault, IntegrityError
 
 DATABASE = "audit.db"
 FORMAT = 1
 APPLICATION_ID = 0x6B656C70  # "kelp"
-BUSY_TIMEOUT_S = 60.0
+BUSY_TIMEOUT_S = 30.0
 
 SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -46,6 +46,27 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+VERIFY = "run `kelp audit verify`: it names what was changed"
+_SURROUNDINGS = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+
+
+def is_of_the_surroundings(error: sqlite3.Error) -> bool:
+    """Tell a full disk, a lock or a permission from a damaged file."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SURROUNDINGS
+
+
 @contextmanager
 def database_faults(path: Path) -> Iterator[None]:
     """Say what an SQLite error means for the log at `path`.
@@ -56,19 +77,18 @@ def database_faults(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.OperationalError as error:
-        raise EnvironmentFault(
-            f"the audit log cannot be used ({error})",
-            place=str(path),
-            fix="check the disk's space and the file's permissions, then try again",
-        ) from error
+    except sqlite3.ProgrammingError:
+        raise  # a fault of the program, such as a log used after `close`
     except sqlite3.Error as error:
-        raise IntegrityError(f"the audit log is damaged ({error})", place=str(path), fix=VERIFY) from error
+        if is_of_the_surroundings(error):
+            raise EnvironmentFault(
+                f"the audit log cannot be used ({error})",
+                place=str(path),
+                fix="check the disk's space and the file's permissions, then try again",
+            ) from error
+        raise damaged(path, f"the audit log is damaged ({error})") from error
 
 
-VERIFY = "run `kelp audit verify`: it names what was changed"
-
-
-def damaged(path: Path, message: str) -> KelpError:
+def damaged(path: Path, message: str) -> IntegrityError:
     """Return the error for a log that contradicts itself."""
     return IntegrityError(message, place=str(path), fix=VERIFY)

@@ -148,33 +148,33 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     return last == 0 and hashed == expected_root
 
 
-def verify_consistency(
-    old_size: int, size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
-) -> bool:
+def verify_consistency(old_size: int, size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
     """Tell whether `proof` shows that the tree of `size` extends the one of `old_size` (section 2.1.4.2)."""
     if not 0 <= old_size <= size:
         return False
     if old_size in (0, size):
         return not proof and old_root == (EMPTY_ROOT if old_size == 0 else new_root)
-    path = list(proof)
-    if old_size & (old_size - 1) == 0:  # the old tree is one perfect subtree: its root starts the path
-        path.insert(0, old_root)
-    if not path:
-        return False
+    # An old tree that is one perfect subtree starts the path itself.
+    path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
     position, last = old_size - 1, size - 1
     while position & 1:
         position, last = position >> 1, last >> 1
+    return bool(path) and _both_roots(position, last, path) == (old_root, new_root)
+
+
+def _both_roots(position: int, last: int, path: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    """Climb from the last subtree of the old tree to the old root and the new one; None if the path misses them."""
     old_hash = new_hash = path[0]
     for sibling in path[1:]:
         if last == 0:
-            return False
+            return None
         if position & 1 or position == last:
             old_hash, new_hash = node_hash(sibling, old_hash), node_hash(sibling, new_hash)
             position, last = _climb(position, last)
         else:
             new_hash = node_hash(new_hash, sibling)
         position, last = position >> 1, last >> 1
-    return last == 0 and old_hash == old_root and new_hash == new_root
+    return (old_hash, new_hash) if last == 0 else None
 
 
 def _climb(position: int, last: int) -> tuple[int, int]:

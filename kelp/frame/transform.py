@@ -28,8 +28,8 @@ RawType = Literal["int", "float", "bool", "string", "category", "timestamp"]
 FeatureKind = Literal["number", "category", "hour", "weekday", "month"]
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-YEAR_1 = -62_135_596_800.0  # the first and the last second that a timestamp can be
-YEAR_9999 = 253_402_300_799.0
+YEAR_1 = -62_135_596_800.0  # from the first moment of the year 1 to the last of 9999 is what a timestamp can be
+YEAR_9999 = 253_402_300_799.999_999
 _SECONDS_A_DAY = 86_400
 _THURSDAY = 3  # 1970-01-01, when Monday is 0
 _COLUMN_TYPES: dict[FeatureKind, tuple[RawType, ...]] = {

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from kelp.audit import AuditLog, open_log
+from kelp.audit.log import AuditLog
+from kelp.audit.opening import open_log
 from kelp.errors import Conflict, IntegrityError, NotFound
 from kelp.home import Home
 from kelp.parquet import file_digest, folder_digests
@@ -81,7 +82,7 @@ class Registry:
         """Every registered version of a model, oldest first."""
         pointing = self.aliases(model)
         found = []
-        for item in self.store.list(f"{model}/"):
+        for item in self.store.list(model):
             _, number, *rest = item.key.split("/")
             if rest == [MANIFEST] and number.isdigit():
                 manifest = json.loads(self.store.read_bytes(item.key))

@@ -5,6 +5,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from kelp import errors
+from kelp.errors import KelpError
 from kelp.runs.record import Failure, StepRecord
 
 _TAIL_BYTES = 256 * 1024
@@ -28,11 +30,15 @@ def failure_of_run(run_dir: Path, steps: Sequence[StepRecord]) -> Failure:
             fix="resume the run; finished steps are not repeated",
         )
     traceback = last_traceback(log)
-    last_line = traceback.splitlines()[-1] if traceback else "the runner ended without a word"
+    if not traceback:
+        return Failure(step="", type="Killed", message="the runner ended without a word", place=str(log))
+    name, _, message = traceback.splitlines()[-1].partition(": ")
+    kind = getattr(errors, name.rpartition(".")[2], KelpError)
     return Failure(
         step="",
-        type=last_line.split(":", 1)[0] if traceback else "Killed",
-        message=last_line,
+        type=name,
+        message=message or name,
+        exit_code=kind.exit_code,
         place=str(log),
         fix="read the end of this log",
         traceback=traceback,

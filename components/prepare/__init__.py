@@ -6,22 +6,21 @@ Everything fitted (medians, categories) is fitted on the training part only. The
 """
 
 import hashlib
-import hmac
 import json
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from components.prepare.fit import fit_transform
+from components.prepare.privacy import protect
+from components.prepare.split import refuse_unlearnable, split_rows
 from kelp.errors import DataError
-from kelp.frame import Transform
 from kelp.frame.arrow import columns_from_table
-from kelp.frame.fit import fit_transform
-from kelp.home import PSEUDONYM_KEY, Home
+from kelp.frame.transform import Transform
+from kelp.home import Home
 from kelp.parquet import file_digest, write_parquet
 from kelp.spec import Model
 
@@ -31,15 +30,6 @@ REFERENCE_ROWS = 5_000
 TARGET = "__target"
 GROUP = "__group:"
 LEGACY = "__legacy"
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Row numbers of the snapshot, ascending; `boundary` says where the test part begins."""
-
-    train: NDArray[np.int64]
-    test: NDArray[np.int64]
-    boundary: str
 
 
 def prepare(model: Model, home: Home, snapshot: Path, prepared: Path) -> dict[str, Any]:
@@ -60,13 +50,13 @@ def prepare(model: Model, home: Home, snapshot: Path, prepared: Path) -> dict[st
     import pyarrow.parquet as pq
 
     types = _types(snapshot)
-    table = _protect(pq.read_table(snapshot / "data.parquet"), model, home)
+    table = protect(pq.read_table(snapshot / "data.parquet"), model, home)
     table = _drop_rows(table, model)
     target = table.column(model.spec.data.target)
     classes = _classes(model, target)
     labels = _labels(model, target, classes)
-    parts = _split(model, table)
-    _refuse_unlearnable(model, labels, parts)
+    parts = split_rows(model, table)
+    refuse_unlearnable(model, labels, parts)
     raw = {name: types[name] for name in table.column_names}
     transform = fit_transform(model, raw, classes, table.take(parts.train))
     _write_matrix(model, transform, table, labels, parts.train, prepared / "train.parquet")
@@ -98,26 +88,6 @@ def prepare(model: Model, home: Home, snapshot: Path, prepared: Path) -> dict[st
 def _types(snapshot: Path) -> dict[str, str]:
     columns = json.loads((snapshot / "ingest.json").read_text())["columns"]
     return {name: str(column["type"]) for name, column in columns.items()}
-
-
-def _protect(table: Any, model: Model, home: Home) -> Any:
-    """Drop and pseudonymise columns before anything else looks at them."""
-    import pyarrow as pa
-
-    private = {name: column.privacy for name, column in model.spec.data.columns.items() if column.privacy != "none"}
-    table = table.drop_columns([name for name, rule in private.items() if rule == "drop"])
-    for name in (name for name, rule in private.items() if rule == "pseudonymise"):
-        key = home.secret(PSEUDONYM_KEY)
-        encoded = table.column(name).combine_chunks().dictionary_encode()
-        pseudonyms = pa.array([_pseudonym(key, value) for value in encoded.dictionary.to_pylist()], pa.string())
-        hidden = pa.DictionaryArray.from_arrays(encoded.indices, pseudonyms).cast(pa.string())
-        table = table.set_column(table.column_names.index(name), name, hidden)
-    return table
-
-
-def _pseudonym(key: bytes, value: object) -> str:
-    """Keyed HMAC-SHA256 (RFC 2104) of the value's text, 32 hex digits."""
-    return hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def _drop_rows(table: Any, model: Model) -> Any:
@@ -155,44 +125,6 @@ def _labels(model: Model, target: Any, classes: tuple[str, ...]) -> NDArray[Any]
     if model.spec.task == "regression":
         return np.asarray(target.to_numpy(), dtype=np.float64)
     return np.asarray(pc.index_in(target, pa.array(classes)).to_numpy(), dtype=np.int64)
-
-
-def _split(model: Model, table: Any) -> Parts:
-    """Divide the rows; ties in time go to one side, and an entity is never on both."""
-    data = model.spec.data
-    if data.split_by == "time":
-        return _split_by_time(np.asarray(table.column(data.time).to_numpy(), dtype="datetime64[us]"), model)
-    column = data.entity if data.split_by == "entity" else data.id
-    texts = table.column(column).to_pylist() if column else range(table.num_rows)
-    threshold = data.split.test * 2**64
-    seed = str(model.spec.train.seed).encode()
-    shares = {text: _share(seed, text) for text in set(texts)}
-    is_test = np.fromiter((shares[text] < threshold for text in texts), dtype=bool, count=table.num_rows)
-    return Parts(np.flatnonzero(~is_test), np.flatnonzero(is_test), f"hash of {column or 'the row number'}")
-
-
-def _share(seed: bytes, text: object) -> int:
-    """A number that is uniform on [0, 2^64) over texts, and always the same for one."""
-    return int.from_bytes(hashlib.blake2b(str(text).encode(), key=seed, digest_size=8).digest(), "big")
-
-
-def _split_by_time(times: NDArray[Any], model: Model) -> Parts:
-    split = model.spec.data.split
-    ordered = np.sort(times)
-    start = ordered[min(math.floor(len(ordered) * (1 - split.test)), len(ordered) - 1)]
-    end_of_training = start - np.timedelta64(int(split.gap.total_seconds() * 1e6), "us")
-    return Parts(np.flatnonzero(times < end_of_training), np.flatnonzero(times >= start), f"{start}Z")
-
-
-def _refuse_unlearnable(model: Model, labels: NDArray[Any], parts: Parts) -> None:
-    for name, rows in (("training", parts.train), ("test", parts.test)):
-        place = f"the {name} part (split by {model.spec.data.split_by} at {parts.boundary})"
-        if len(rows) < 2:
-            raise DataError(
-                f"expected at least 2 rows, found {len(rows)}", place=place, fix="more data, or another split"
-            )
-        if model.spec.task != "regression" and len(np.unique(labels[rows])) < 2:
-            raise DataError("expected at least two labels, found one", place=place, fix="more data, or another split")
 
 
 def _write_matrix(

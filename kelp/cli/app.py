@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rim of the command line: options of every command, and errors as messages and exit codes.
+
+Exit codes: 0 done, 2 the user's input is wrong, 3 a gate said no, 4 a fault of the environment.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+from rich.markup import escape
+
+from kelp.cli import (
+    cmd_audit,
+    cmd_check,
+    cmd_compile,
+    cmd_doctor,
+    cmd_init,
+    cmd_models,
+    cmd_predict,
+    cmd_render,
+    cmd_run,
+    cmd_runs,
+    cmd_status,
+    cmd_up,
+)
+from kelp.cli.session import Session
+from kelp.errors import KelpError
+
+START = "Start here"
+MORE = "Models and runs"
+CLUSTER = "Cluster and CI"
+RECORD = "The record"
+
+app = typer.Typer(
+    name="kelp",
+    help="One file becomes a model that is trained, judged, packaged, served and recorded.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("init", rich_help_panel=START)(cmd_init.init)
+app.command("run", rich_help_panel=START)(cmd_run.run)
+app.command("up", rich_help_panel=START)(cmd_up.up)
+app.command("status", rich_help_panel=START)(cmd_status.status)
+app.command("report", rich_help_panel=START)(cmd_runs.report)
+app.command("check", rich_help_panel=MORE)(cmd_check.check)
+app.command("predict", rich_help_panel=MORE)(cmd_predict.predict)
+app.command("runs", rich_help_panel=MORE)(cmd_runs.runs)
+app.command("models", rich_help_panel=MORE)(cmd_models.models)
+app.command("compile", rich_help_panel=CLUSTER)(cmd_compile.compile_)
+app.command("render", rich_help_panel=CLUSTER)(cmd_render.render)
+app.command("doctor", rich_help_panel=CLUSTER)(cmd_doctor.doctor)
+app.add_typer(cmd_audit.app, name="audit", rich_help_panel=RECORD)
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        print(f"kelp {version('kelp')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    workspace: Annotated[Path, typer.Option(envvar="KELP_WORKSPACE", help="where kelp keeps what it makes")] = Path(
+        ".kelp"
+    ),
+    home: Annotated[
+        Path | None, typer.Option(envvar="KELP_HOME", help="the home file, if not WORKSPACE/home.toml")
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="say it")] = False,
+) -> None:
+    """Set what every command shares."""
+    context.obj = Session(workspace.absolute(), home)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:  # the reader of a pipe has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KelpError as error:
+        show_error(error)
+        code = error.exit_code
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def show_error(error: KelpError) -> None:
+    """Print an error the way every command does: what and where, then what to do next."""
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(f"[bold red]error:[/] {escape(str(error))}")
+    if error.fix:
+        console.print(f"  [bold]fix:[/] {escape(error.fix)}")

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kelp runs and kelp report: what was run, and what came of it."""
+
+import webbrowser
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from kelp.cli.session import Session
+from kelp.errors import NotFound
+
+_COLOURS = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
+
+
+def runs(
+    context: typer.Context,
+    model: Annotated[str | None, typer.Option(help="only runs of this model")] = None,
+    json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+) -> None:
+    """List runs, newest first."""
+    from kelp.runs.runs import list_runs
+
+    session: Session = context.obj
+    records = list_runs(session.home, model)
+    if json:
+        session.print_json([record.model_dump(mode="json", by_alias=True) for record in records])
+        return
+    if not records:
+        session.out.print("no runs yet; kelp run models/<name>.yaml starts one")
+        return
+    table = Table("run", "state", "reason", "steps", "outcome", box=None, pad_edge=False)
+    for record in records:
+        register = record.step("register")
+        outcome = (
+            f"version {register.result['version']}: {register.result['status']}" if register and register.result else ""
+        )
+        if record.failure is not None:
+            outcome = record.failure.message.splitlines()[0][:80]
+        done = sum(step.state in ("done", "reused") for step in record.steps)
+        colour = _COLOURS.get(record.state, "white")
+        table.add_row(record.run, f"[{colour}]{record.state}[/]", record.reason, str(done), outcome)
+    session.out.print(table)
+
+
+def report(
+    context: typer.Context,
+    run: Annotated[str | None, typer.Argument(help="a run's id; the latest one with a report if left out")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="open it in a browser")] = False,
+) -> None:
+    """Print the path of a run's report."""
+    from pathlib import Path
+
+    from kelp.runs.runs import find_run, list_runs
+
+    session: Session = context.obj
+    folders = (
+        [find_run(session.home, run)] if run else [Path(session.home.runs) / r.run for r in list_runs(session.home)]
+    )
+    found = next((folder / "report.html" for folder in folders if (folder / "report.html").is_file()), None)
+    if found is None:
+        raise NotFound("there is no report", place=run or session.home.runs, fix="kelp runs shows how far the run came")
+    print(found)
+    if open_:
+        webbrowser.open(found.as_uri())

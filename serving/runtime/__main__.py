@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entry of the model server: exit code 0 after a signal, 2 for a wrong command line, 4 for what cannot be served."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+from kelp import log
+from kelp.errors import KelpError
+from serving.runtime.options import parse_options
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until a signal ends the process; return the exit code of an error."""
+    options = parse_options(arguments)
+    log.configure()
+    logger = logging.getLogger("serving.runtime")
+    try:
+        from serving.runtime.server import serve  # KServe takes a second to import: a wrong command line is told first
+
+        serve(options)
+    except KelpError as error:
+        logger.error("%s%s", error, f"; {error.fix}" if error.fix else "")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kserve.Model of one version: KServe lists it, asks for its readiness and metadata, and times its predictions."""
+
+import asyncio
+from typing import Any
+
+from kserve import Model
+
+from kelp.frame.scorer import Scorer
+from kelp.frame.transform import RawType
+from serving.runtime.answer import Answer, Request, answer
+
+OFF_LOOP_ROWS = 1000
+"""Batches of more rows are scored in a thread, so that health checks and small requests are not kept waiting."""
+
+_V2_TYPES: dict[RawType, str] = {
+    "int": "INT64",
+    "float": "FP64",
+    "bool": "BOOL",
+    "string": "BYTES",
+    "category": "BYTES",
+    "timestamp": "BYTES",
+}
+
+
+class ServedModel(Model):  # type: ignore[misc]  # kserve has no types
+    """A loaded version under the name callers use.
+
+    KServe's own endpoints for predictions are not reached (see `serving.runtime.front`), so `predict` gets requests
+    that are already parsed, and its answer is written by the protocol they came in.
+    """
+
+    def __init__(self, name: str, version: int, scorer: Scorer) -> None:
+        super().__init__(name)
+        self.version = str(version)
+        self.scorer = scorer
+        self.ready = True
+
+    async def predict(self, payload: Request, headers: dict[str, str] | None = None) -> Answer:
+        """Score a request; called by KServe between its pre- and postprocessing, which do nothing here.
+
+        Raises:
+            RequestError: the request does not fit the model.
+        """
+        if payload.row_count > OFF_LOOP_ROWS:
+            return await asyncio.to_thread(answer, self.scorer, payload)
+        return answer(self.scorer, payload)
+
+    def get_input_types(self) -> list[dict[str, Any]]:
+        """Describe one tensor per raw column, for V2's metadata."""
+        return [
+            {"name": column.name, "datatype": _V2_TYPES[column.type], "shape": [-1]}
+            for column in self.scorer.transform.columns
+        ]
+
+    def get_output_types(self) -> list[dict[str, Any]]:
+        """Describe the outputs of this model's task, for V2's metadata."""
+        classes = len(self.scorer.transform.classes)
+        outputs: list[dict[str, Any]] = [{"name": "score", "datatype": "FP64", "shape": [-1]}]
+        if classes:
+            outputs.append({"name": "label", "datatype": "BYTES", "shape": [-1]})
+        if self.scorer.is_multiclass:
+            outputs.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, classes]})
+        return outputs

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""KServe's ModelServer, bound to one address, with our prediction endpoints in front of its application.
+
+KServe's server listens on every interface and has no option for it. Here the socket is bound before anything is
+loaded, so a taken port is an error at once, and uvicorn is handed that socket: KServe's host and port are not used.
+gRPC is not served.
+"""
+
+import asyncio
+import logging
+import signal
+import socket
+import sys
+from types import FrameType
+
+from kserve import ModelServer
+from kserve.protocol.rest.server import RESTServer
+from prometheus_client import REGISTRY
+
+from kelp.errors import EnvironmentFault
+from serving.runtime.front import Front
+from serving.runtime.load import load_version, signed_with
+from serving.runtime.metrics import RequestMetrics
+from serving.runtime.model import ServedModel
+from serving.runtime.options import Options
+
+logger = logging.getLogger(__name__)
+
+
+class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
+    """KServe's REST server on a socket that is already bound."""
+
+    def __init__(self, server: ModelServer, bound: socket.socket, options: Options) -> None:
+        super().__init__(
+            "kserve.model_server:app",
+            server.dataplane,
+            server.model_repository_extension,
+            options.port,
+            grace_period=options.grace_s,
+        )
+        self._bound = bound
+        self._body_limit = options.body_limit
+
+    def _add_middlewares(self, app: object) -> None:
+        """KServe's only middleware logs the time of every request; ours are counted instead."""
+
+    async def start(self) -> None:
+        """Serve until a signal ends it."""
+        from kserve.model_server import app
+
+        self.create_application()
+        models = self.dataplane.model_registry.get_models()
+        self.config.app = Front(app, models, body_limit=self._body_limit, metrics=RequestMetrics(REGISTRY))
+        await self._server.serve(sockets=[self._bound])
+
+
+class _Server(ModelServer):  # type: ignore[misc]  # kserve has no types
+    """A ModelServer that starts our REST server instead of its own."""
+
+    def run(self, models: list[ServedModel], bound: socket.socket, options: Options) -> None:
+        """Serve the models until a signal ends the process; requests that have arrived are answered first."""
+        for model in models:
+            self.register_model(model)
+        rest = _Rest(self, bound, options)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _leave)  # uvicorn's handlers drain, then raise the signal again for this one
+        with asyncio.Runner(loop_factory=rest.config.get_loop_factory()) as runner:
+            runner.run(rest.start())
+
+
+def serve(options: Options) -> None:
+    """Load the models and serve them until a signal ends the process.
+
+    Raises:
+        EnvironmentFault: the address cannot be listened on.
+        IntegrityError: a version is not what its manifest or signature says; then nothing is served.
+        SystemExit: with code 0, after a signal.
+    """
+    with _bind(options.host, options.port) as bound:
+        verify = signed_with(options.public_key) if options.public_key is not None else None
+        models = [
+            ServedModel(source.name, source.version, load_version(source.folder, verify)) for source in options.models
+        ]
+        _quieten_libraries()
+        server = _Server(http_port=options.port, enable_grpc=False, enable_latency_logging=False, workers=1)
+        served = ", ".join(f"{model.name} {model.version}" for model in models)
+        logger.info("serving %s at http://%s:%d", served, options.host, options.port)
+        server.run(models, bound, options)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise EnvironmentFault(
+            f"cannot be listened on ({error.strerror})",
+            place=f"{host}:{port}",
+            fix="choose another --http-port or --host, or stop the process that holds it",
+        ) from error
+    return bound
+
+
+def _quieten_libraries() -> None:
+    """Send warnings of KServe and uvicorn where our own lines go, and nothing less; no line per request."""
+    ours = logging.getLogger("serving").handlers
+    for name in ("kserve", "uvicorn"):
+        library = logging.getLogger(name)
+        library.handlers = list(ours)
+        library.setLevel(logging.WARNING)
+        library.propagate = False
+    access = logging.getLogger("uvicorn.access")
+    access.handlers = []
+    access.propagate = False
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
