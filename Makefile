@@ -1,0 +1,74 @@
+# kelp: `make` alone says what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := data/fraud
+CRDS := $(KELP_CRDS)
+
+# The first Python that kelp supports; empty if there is none.
+PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+  $$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help setup setup-dev demo test test-slow check bench bench-steps golden images kind-up kind-down clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## install kelp into .venv (about 800 MB to download, 2.2 GB on disk; no torch, no Alibi)
+setup-dev: $(VENV)/.ready-dev ## the same with everything that the tests need
+
+$(VENV)/bin/python:
+ifeq ($(PYTHON),)
+	@echo "kelp needs Python 3.11, 3.12 or 3.13 with the venv module; found: $$(python3 --version 2>&1 || echo none)"; \
+	echo "fix: install one and run make again (Debian: apt-get install python3.11-venv; macOS: brew install python@3.12)"; exit 1
+endif
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing kelp into $(VENV): about 800 MB to download the first time, 2.2 GB on disk."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving]' -c constraints.txt
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	@echo "Adding what the tests need."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving,controller,dev]' -c constraints.txt
+	@touch $@
+
+demo: setup ## data, training, gates, registry, a served prediction and a verified record: all on this machine
+	@PATH="$(CURDIR)/$(BIN):$$PATH" examples/demo
+
+test: setup-dev ## every test but the slow ones
+	$(BIN)/pytest -m 'not slow'
+
+test-slow: setup-dev ## simulations and fuzzing
+	$(BIN)/pytest -m slow --timeout=3600
+
+check: setup-dev ## format, lint, types, layers, compiled pipelines
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/kelp compile models/*.yaml --check
+
+bench: bench-steps ## measured beside the named peers, as ratios
+
+bench-steps: setup-dev
+	$(BIN)/python -m bench.steps
+
+golden: setup-dev ## rewrite the golden files after a wanted change; review the diff
+	UPDATE_GOLDENS=1 $(BIN)/pytest -q tests/contract
+	$(BIN)/kelp compile models/*.yaml
+
+images: ## build the components image (needs docker)
+	docker build --tag kelp-components-python:dev .
+
+kind-up: ## a local cluster with kelp's own objects (needs kind and kubectl)
+	kind create cluster --config kind-config.yaml
+	kubectl apply --server-side -k manifests/overlays/kind
+
+kind-down: ## remove that cluster
+	kind delete cluster --name kelp
+
+clean: ## remove the environment; workspaces and data stay
+	rm -rf $(VENV)
