@@ -52,8 +52,8 @@ def ingest(spec: str, run: str, source: str, snapshot: str) -> Result:
 
         return step(rim.model, rim.home, source, out["snapshot"])
 
-    with _rim("ingest", spec, run) as rim:
-        return _metadata(_run(rim, "ingest", {}, {"snapshot": snapshot}, {"source": source}, work))
+    with open_rim("ingest", spec, run) as rim:
+        return _metadata(run_in(rim, "ingest", {}, {"snapshot": snapshot}, {"source": source}, work))
 
 
 def prepare(spec: str, run: str, snapshot: str, prepared: str) -> Result:
@@ -64,8 +64,8 @@ def prepare(spec: str, run: str, snapshot: str, prepared: str) -> Result:
 
         return step(rim.model, rim.home, Path(snapshot), out["prepared"])
 
-    with _rim("prepare", spec, run) as rim:
-        return _metadata(_run(rim, "prepare", {"snapshot": snapshot}, {"prepared": prepared}, {}, work))
+    with open_rim("prepare", spec, run) as rim:
+        return _metadata(run_in(rim, "prepare", {"snapshot": snapshot}, {"prepared": prepared}, {}, work))
 
 
 def train(spec: str, run: str, seed: int, prepared: str, trained: str) -> Result:
@@ -76,13 +76,13 @@ def train(spec: str, run: str, seed: int, prepared: str, trained: str) -> Result
 
         return step(rim.model, Path(prepared), seed, out["trained"])
 
-    with _rim("train", spec, run) as rim:
-        return _metadata(_run(rim, "train", {"prepared": prepared}, {"trained": trained}, {"seed": seed}, work))
+    with open_rim("train", spec, run) as rim:
+        return _metadata(run_in(rim, "train", {"prepared": prepared}, {"trained": trained}, {"seed": seed}, work))
 
 
 def evaluate(spec: str, run: str, reason: str, steps: Mapping[str, str], evaluation: str) -> Result:
     """Run the step evaluate beside the present champion; returns what `dashboard.show` needs."""
-    with _rim("evaluate", spec, run) as rim, tempfile.TemporaryDirectory() as scratch:
+    with open_rim("evaluate", spec, run) as rim, tempfile.TemporaryDirectory() as scratch:
         from kelp.registry import Registry
 
         champion = Registry.open(rim.home, f"run:{rim.run_id}").champion_folder(rim.model.name, Path(scratch))
@@ -112,7 +112,7 @@ def evaluate(spec: str, run: str, reason: str, steps: Mapping[str, str], evaluat
             }
 
         inputs = {**steps, **({"champion": str(champion)} if champion else {})}
-        return _run(rim, "evaluate", inputs, {"evaluation": evaluation}, {"reason": reason}, work)
+        return run_in(rim, "evaluate", inputs, {"evaluation": evaluation}, {"reason": reason}, work)
 
 
 def package(spec: str, run: str, reason: str, steps: Mapping[str, str], packaged: str) -> Result:
@@ -124,8 +124,8 @@ def package(spec: str, run: str, reason: str, steps: Mapping[str, str], packaged
         folders = {name: Path(path) for name, path in steps.items()}
         return step(rim.model, rim.home, rim.run_id, reason, folders, out["packaged"])
 
-    with _rim("package", spec, run) as rim:
-        return _metadata(_run(rim, "package", steps, {"packaged": packaged}, {"reason": reason}, work))
+    with open_rim("package", spec, run) as rim:
+        return _metadata(run_in(rim, "package", steps, {"packaged": packaged}, {"reason": reason}, work))
 
 
 def register(spec: str, run: str, packaged: str, registered: str) -> Result:
@@ -137,11 +137,11 @@ def register(spec: str, run: str, packaged: str, registered: str) -> Result:
         shutil.copytree(packaged, out["registered"], dirs_exist_ok=True)
         return step(rim.model, rim.home, rim.run_id, out["registered"])
 
-    with _rim("register", spec, run) as rim:
-        return _metadata(_run(rim, "register", {"packaged": packaged}, {"registered": registered}, {}, work))
+    with open_rim("register", spec, run) as rim:
+        return _metadata(run_in(rim, "register", {"packaged": packaged}, {"registered": registered}, {}, work))
 
 
-def _run(
+def run_in(
     rim: Rim,
     name: str,
     inputs: Mapping[str, str],
@@ -149,6 +149,7 @@ def _run(
     params: Mapping[str, Any],
     work: Work,
 ) -> Result:
+    """Run one step's work; `inputs` and `outputs` are KFP's folders by name."""
     step = Step(
         name=name,
         inputs={key: Path(path) for key, path in inputs.items()},
@@ -160,7 +161,7 @@ def _run(
 
 
 @contextmanager
-def _rim(step: str, spec: str, run: str) -> Iterator[Rim]:
+def open_rim(step: str, spec: str, run: str) -> Iterator[Rim]:
     """Open everything a step needs from its surroundings, and log the error if it fails."""
     configure(stream=sys.stdout)
     run_dir = Path(os.environ["KELP_RUN_DIR"]) if "KELP_RUN_DIR" in os.environ else None

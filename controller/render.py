@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that serves a model on a cluster, ready for `kubectl apply --server-side`. Pure; applies nothing.
-
-The pipeline's objects are not here: they come from `pipelines.compile.as_kubernetes`, and the command line joins both.
-"""
+"""All objects of a model on a cluster, ready for `kubectl apply --server-side`. Pure; applies nothing."""
 
 import re
 from collections.abc import Mapping
@@ -10,27 +7,49 @@ from collections.abc import Mapping
 from controller.objects import http_route, inference_service, serving_runtime
 from controller.objects.naming import Object
 from kelp.errors import InputError
-from kelp.home import Home
+from kelp.home import Home, Images
 from kelp.spec import Model
 
 FIRST_VERSION = {1: 100}
+PIPELINE_IMAGE = "kelp-components-python"  # the placeholders of files that are committed or only looked at
+SERVING_IMAGE = "kelp-serving"
 
-_BY_DIGEST = re.compile(r"^\S+@sha256:[0-9a-f]{64}$")
+_BY_DIGEST = re.compile(r"^[a-z0-9][a-z0-9._/:-]*@sha256:[0-9a-f]{64}$")
 
 
-def render(model: Model, home: Home, weights: Mapping[int, int] = FIRST_VERSION) -> list[Object]:
-    """Build the model's objects in the order in which they are applied: runtime, versions, route.
+def render(
+    model: Model, home: Home, *, image: str = PIPELINE_IMAGE, weights: Mapping[int, int] = FIRST_VERSION
+) -> list[Object]:
+    """Build the objects that train a model, then those that serve it, in the order in which they are applied.
 
     Args:
         model: a checked spec.
         home: a cluster's home.
-        weights: percent of the requests per version; without it version 1 gets all, so that a model can be rendered
+        image: of the pipeline's steps, by digest or the placeholder.
+        weights: as for `serving_objects`.
+
+    Raises:
+        InputError: as `serving_objects`; or the pipeline's image or resources are wrong.
+    """
+    from pipelines.compile import as_kubernetes
+
+    serving = serving_objects(model, home, weights)
+    return [*as_kubernetes(model, image, home.kfp.namespace), *serving]
+
+
+def serving_objects(model: Model, home: Home, weights: Mapping[int, int] = FIRST_VERSION) -> list[Object]:
+    """Build the objects that serve a model: the runtime, one InferenceService per version, the route.
+
+    Args:
+        model: a checked spec.
+        home: a cluster's home; without `images.serving` a placeholder stands for the server's image.
+        weights: percent of the requests per version. Without it version 1 gets all, so that a model can be rendered
             before its first version exists.
 
     Raises:
-        InputError: the home is not a cluster's, or the weights are wrong.
+        InputError: the home is not a cluster's, its image is named by a tag, or the weights are wrong.
     """
-    _check_cluster_home(home)
+    home = _cluster_home(home)
     versions = [
         inference_service(model, version, home, f"{home.registry.rstrip('/')}/{model.name}/{version}")
         for version in sorted(weights)
@@ -38,16 +57,19 @@ def render(model: Model, home: Home, weights: Mapping[int, int] = FIRST_VERSION)
     return [serving_runtime(home), *versions, http_route(model, weights, home)]
 
 
-def _check_cluster_home(home: Home) -> None:
+def _cluster_home(home: Home) -> Home:
+    """Check that a cluster can use this home, and fill in the placeholder image."""
     if not home.registry.startswith("s3://"):
         raise InputError(
             f"expected an s3:// address that a cluster reaches, found {home.registry}",
             place="registry in home.toml",
-            fix="pass the home of the cluster; manifests/base/home/home.toml is one",
+            fix="name the cluster's home: kelp --home manifests/base/home/home.toml render ...",
         )
-    if not _BY_DIGEST.match(home.images.serving):
+    image = home.images.serving or SERVING_IMAGE
+    if image != SERVING_IMAGE and not _BY_DIGEST.match(image):
         raise InputError(
-            f"expected an image by digest, found {home.images.serving!r}",
+            f"expected an image by digest, found {image!r}",
             place="images.serving in home.toml",
-            fix='serving = "registry/kelp-serving@sha256:..."; a tag can move under a running model',
+            fix="registry/path@sha256:<64 hexadecimal digits>; a tag can move under a running model",
         )
+    return home.model_copy(update={"images": Images(components=home.images.components, serving=image)})

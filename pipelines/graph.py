@@ -5,7 +5,6 @@ It is flat: a failed gate is a result, not a branch, and `register` keeps the ve
 every step, because KFP's cache knows neither the rows behind a source, nor the champion of the day, nor our code.
 """
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +25,13 @@ _SETTERS = {
     ("requests", "memory"): "set_memory_request",
     ("limits", "cpu"): "set_cpu_limit",
     ("limits", "memory"): "set_memory_limit",
+}
+_TOLERATION: dict[str, type | tuple[str, ...]] = {
+    "key": str,
+    "operator": ("Equal", "Exists"),
+    "value": str,
+    "effect": ("NoExecute", "NoSchedule", "PreferNoSchedule"),
+    "tolerationSeconds": int,
 }
 
 
@@ -61,7 +67,8 @@ def graph(model: Model) -> Any:
         _place_training(training, model)
 
     purpose = " ".join((model.spec.purpose or f"Trains, judges and registers {model.name}.").split())
-    return dsl.pipeline(lifecycle, name=model.name, description=purpose.replace("{{", "{ {"))
+    # kfp takes a pipeline that is named like one of its own steps for that step: a model may be called "train"
+    return dsl.pipeline(lifecycle, name=f"{model.name}-pipeline", description=purpose.replace("{{", "{ {"))
 
 
 def spec_constant(model: Model) -> str:
@@ -102,12 +109,14 @@ def _checked(place: str, setter: Callable[[str], Any], quantity: str) -> None:
 
 
 def _tolerate(task: Any, toleration: dict[str, Any], place: str) -> None:
+    """Add one Kubernetes toleration; kfp itself checks none of it."""
+    for field, value in toleration.items():
+        allowed = _TOLERATION.get(field)
+        if allowed is None:
+            raise InputError(f"unknown field {field}", place=place, fix=f"the fields are {', '.join(_TOLERATION)}")
+        if isinstance(allowed, tuple) and value not in allowed:
+            raise InputError(f"expected {' or '.join(allowed)}, got {value!r}", place=f"{place}.{field}")
+        if isinstance(allowed, type) and type(value) is not allowed:
+            raise InputError(f"expected {allowed.__name__}, got {value!r}", place=f"{place}.{field}")
     names = {"tolerationSeconds": "toleration_seconds"}
-    values = {names.get(name, name): value for name, value in toleration.items()}
-    known = set(inspect.signature(kubernetes.add_toleration).parameters) - {"task"}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise InputError(
-            f"unknown field {unknown[0]}", place=place, fix="key, operator, value, effect, tolerationSeconds"
-        )
-    kubernetes.add_toleration(task, **values)
+    kubernetes.add_toleration(task, **{names.get(name, name): value for name, value in toleration.items()})

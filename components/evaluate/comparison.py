@@ -5,13 +5,20 @@ A system is anything that gives a score a row: the candidate, the champion, the 
 estimates out. `step` calls it, `gates` decides on what it returns.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluate.intervals import Estimate, bootstrap, count_estimate, difference_estimate, metric_estimate
+from components.evaluate.intervals import (
+    Estimate,
+    bootstrap,
+    count_estimate,
+    difference_estimate,
+    metric_estimate,
+    sample_rows,
+)
 from components.evaluate.metrics import COUNTS, FloatArray, Statistic, count_columns, names_of, statistic_of
 from kelp.spec.metrics import METRICS
 
@@ -71,20 +78,18 @@ def judge(setting: Setting, target: FloatArray, systems: Sequence[System]) -> di
     Returns:
         By the system's name; the candidate's improvement is empty.
     """
-    (candidate, *others), task = systems, setting.task
-    statistics = {candidate.name: statistic_of(task, target, candidate.score)}
-    for other in others:
-        statistics[other.name] = _on_rows(task, target, other.score, other.rows)
-        if not other.rows.all():
-            statistics[_beside(other)] = _on_rows(task, target, candidate.score, other.rows)
-    draws = bootstrap(list(statistics.values()), len(target), setting.rng, scarce=scarcest(task, target))
-    samples = {
-        name: Sample(statistic(np.ones((1, len(target))))[0], deviations)
-        for (name, statistic), deviations in zip(statistics.items(), draws, strict=True)
-    }
+    candidate, *others = systems
+    task, rows = setting.task, len(target)
+    partial = [other.name for other in others if not other.rows.all()]
+    whole = _statistics(task, target, systems, partial)
+    values = {name: statistic(np.ones((1, rows)))[0] for name, statistic in whole.items()}
+    chosen = sample_rows(rows, scarcest(task, target), setting.rng)
+    statistics = _statistics(task, target[chosen], [_part(system, chosen) for system in systems], partial)
+    draws = bootstrap(list(statistics.values()), len(chosen), rows, setting.rng)
+    samples = {name: Sample(values[name], deviations) for name, deviations in zip(statistics, draws, strict=True)}
     found = {candidate.name: Judged(_metrics(setting, target, candidate, samples[candidate.name]), {})}
     for other in others:
-        mine = samples.get(_beside(other), samples[candidate.name])
+        mine = samples.get(_beside(other.name), samples[candidate.name])
         pair = _improvements(setting, target, (candidate, mine), (other, samples[other.name]))
         found[other.name] = Judged(_metrics(setting, target, other, samples[other.name]), pair)
     return found
@@ -98,8 +103,24 @@ class Sample:
     deviations: FloatArray
 
 
-def _beside(other: System) -> str:
-    return f"candidate on the rows of {other.name}"
+def _beside(name: str) -> str:
+    return f"candidate on the rows of {name}"
+
+
+def _part(system: System, chosen: npt.NDArray[np.intp]) -> System:
+    return replace(system, score=system.score[chosen], rows=system.rows[chosen])
+
+
+def _statistics(
+    task: str, target: FloatArray, systems: Sequence[System], partial: Collection[str]
+) -> dict[str, Statistic]:
+    """One a system; beside those that scored only some rows, the candidate's on the same rows."""
+    found: dict[str, Statistic] = {}
+    for system in systems:
+        found[system.name] = _on_rows(task, target, system.score, system.rows)
+        if system.name in partial:
+            found[_beside(system.name)] = _on_rows(task, target, systems[0].score, system.rows)
+    return found
 
 
 def _on_rows(task: str, target: FloatArray, score: FloatArray, rows: npt.NDArray[np.bool_]) -> Statistic:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from components.evaluate.comparison import Setting, scarcest, supports
-from components.evaluate.intervals import Estimate, bootstrap, count_estimate, metric_estimate
+from components.evaluate.intervals import Estimate, bootstrap, count_estimate, metric_estimate, sample_rows
 from components.evaluate.metrics import COUNTS, FloatArray, names_of, statistic_of
 from kelp.spec.metrics import METRICS
 
@@ -51,7 +51,9 @@ def _group(setting: Setting, target: FloatArray, score: FloatArray, asked: Colle
     values = statistic(np.ones((1, len(target))))[0]
     draws = None
     if not set(asked) <= set(COUNTS):
-        (draws,) = bootstrap([statistic], len(target), setting.rng, scarce=scarcest(setting.task, target))
+        chosen = sample_rows(len(target), scarcest(setting.task, target), setting.rng)
+        sampled = statistic_of(setting.task, target[chosen], score[chosen])
+        (draws,) = bootstrap([sampled], len(chosen), len(target), setting.rng)
     found: dict[str, Estimate] = {}
     for position, name in enumerate(names_of(setting.task)):
         value = float(values[position])

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from components.evaluate.metrics import LABEL_METRICS, FloatArray, Statistic
 from kelp.spec.metrics import MetricInfo
@@ -21,7 +22,7 @@ from kelp.spec.metrics import MetricInfo
 Bounds = tuple[float, float]
 
 RESAMPLES = 1000
-SUBSAMPLE = 50_000
+SAMPLE = 50_000
 SCARCE = 200
 MIN_SUPPORT = 10
 _CHUNK = 800_000
@@ -69,44 +70,40 @@ def zero_failures(rows: int, confidence: float) -> float:
     return float(1 - ((1 - confidence) / 2) ** (1 / max(rows, 1)))
 
 
-def subsample_rows(rows: int, scarce: int) -> int:
-    """Return how many rows each resample is drawn from: all up to 50,000, above that a subsample.
+def sample_rows(rows: int, scarce: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    """Return the rows that resamples are drawn from: all up to 50,000, above that a random part of them.
 
-    It is larger where fewer than 200 rows of the scarcest class would be expected in it.
+    The part is larger where fewer than 200 rows of the scarcest class would be expected in it.
     """
-    return min(rows, max(SUBSAMPLE, -(-SCARCE * rows // max(scarce, 1))))
+    size = min(rows, max(SAMPLE, -(-SCARCE * rows // max(scarce, 1))))
+    return np.arange(rows) if size == rows else np.sort(rng.choice(rows, size, replace=False))
 
 
 def bootstrap(
-    statistics: Sequence[Statistic], rows: int, rng: np.random.Generator, *, scarce: int, resamples: int = RESAMPLES
+    statistics: Sequence[Statistic], size: int, rows: int, rng: np.random.Generator, *, resamples: int = RESAMPLES
 ) -> list[FloatArray]:
-    """Return each statistic's deviations from its value on the rows as they are, on the same resamples.
+    """Return each statistic's deviations from its value on the rows as they are, all on the same resamples.
 
-    From a subsample of m of n rows the deviations are shrunk by sqrt(m / n), as those of a mean would be
-    (Bickel, Goetze & van Zwet, Statistica Sinica 1997).
+    Where the statistics see only `size` of `rows` rows, deviations are shrunk by sqrt(size / rows), as those of a mean
+    would be (Bickel, Goetze & van Zwet, Statistica Sinica 1997).
 
     Args:
-        statistics: functions from weights (n_draws, rows) to values (n_draws, n_metrics).
-        rows: n, at least 1.
-        rng: consumed; the same generator state gives the same draws.
-        scarce: rows of the scarcest class, `rows` if there are no classes.
+        statistics: functions from weights (n_draws, size) to values (n_draws, n_metrics).
+        size: rows that the statistics see, at least 1.
+        rows: rows that the estimates rest on, at least `size`.
+        rng: consumed; the same state gives the same draws.
         resamples: draws.
 
     Returns:
         For each statistic float64, shape (resamples, n_metrics); NaN where a draw left it undefined.
     """
-    size = subsample_rows(rows, scarce)
-    chosen = np.arange(rows) if size == rows else np.sort(rng.choice(rows, size, replace=False))
-    centre = np.zeros((1, rows))
-    centre[0, chosen] = 1.0
-    centres = [statistic(centre) for statistic in statistics]
+    centres = [statistic(np.ones((1, size))) for statistic in statistics]
     parts: list[list[FloatArray]] = [[] for _ in statistics]
-    chunk = max(1, _CHUNK // rows)
+    chunk = max(1, _CHUNK // size)
     for start in range(0, resamples, chunk):
-        weights = np.empty((min(chunk, resamples - start), rows))
+        weights = np.empty((min(chunk, resamples - start), size))
         for draw in weights:
-            picked = chosen[rng.integers(0, size, size, dtype=np.uint32)]
-            draw[:] = np.bincount(picked, minlength=rows)
+            draw[:] = np.bincount(rng.integers(0, size, size, dtype=np.uint32), minlength=size)
         for part, statistic in zip(parts, statistics, strict=True):
             part.append(statistic(weights))
     shrink = np.sqrt(size / rows)

@@ -8,12 +8,14 @@ import numpy as np
 
 from components.evaluate.comparison import Absence, System
 from components.evaluate.holdout import Holdout
+from components.evaluate.intervals import MIN_SUPPORT
 from components.evaluate.metrics import LABEL_METRICS, PROBABILITY_METRICS, FloatArray, names_of
 from kelp.errors import DataError, IntegrityError, NotFound
 
 logger = logging.getLogger(__name__)
 
 NO_CHAMPION = Absence("no champion yet", is_pass=True)
+MIN_LEGACY_SHARE = 0.01
 NO_LEGACY = Absence("no legacy scores in the data; set spec.legacy.column")
 
 
@@ -73,10 +75,10 @@ def legacy(task: str, holdout: Holdout) -> System | Absence:
     rows = np.isfinite(holdout.legacy)
     if task == "multiclass":
         return Absence("one legacy column cannot hold the scores of several classes")
-    if not rows.any() or (task == "binary" and len(np.unique(holdout.target[rows])) < 2):
-        return Absence("too few rows have a legacy score")
+    if rows.sum() < MIN_SUPPORT or rows.mean() < MIN_LEGACY_SHARE:
+        return Absence(f"only {rows.sum():,} of {len(rows):,} rows have a legacy score")
     score, metrics = np.where(rows, holdout.legacy, 0.0), frozenset(names_of(task))
-    note = "" if rows.all() else f"scored {rows.mean():.0%} of the rows"
+    note = "" if rows.all() else f"scored {rows.sum():,} of {len(rows):,} rows; compared on those"
     if task == "binary" and (score.min() < 0 or score.max() > 1):
         note = "its scores are not probabilities, so only ranking is compared"
         metrics -= PROBABILITY_METRICS | LABEL_METRICS

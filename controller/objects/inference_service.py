@@ -32,7 +32,7 @@ def inference_service(model: Model, version: int, home: Home, storage_uri: str) 
     """Build the InferenceService of one version.
 
     Args:
-        model: its `spec.serve` decides replicas, resources and whether an unsigned version may be served.
+        model: its `spec.serve` decides replicas and resources.
         version: >= 1.
         home: its `kfp.namespace` is where models live.
         storage_uri: the version's directory, such as s3://bucket/registry/fraud/3; KServe mounts it at /mnt/models.
@@ -60,7 +60,7 @@ def _predictor(model: Model, version: int, storage_uri: str) -> Object:
             "protocolVersion": "v2",
             "storageUri": storage_uri,
             # {{.Name}} in the runtime would be fraud-v3; clients ask for fraud, whatever the version.
-            "args": [f"--model-name={model.name}", f"--version={version}", f"--verify={serve.verify}"],
+            "args": [f"--model-name={model.name}", f"--version={version}"],
             **_resources(model),
         },
     }

@@ -12,7 +12,8 @@ KEY_FOLDER = "/etc/kelp-keys"
 def serving_runtime(home: Home) -> Object:
     """Build the runtime; its image is the home's `images.serving`.
 
-    A pod gets the public signing key and no other key. Its own file system is read-only but for /tmp.
+    `register` signs every version, so on a cluster every version is verified before it is loaded, whatever
+    `serve.verify` says. A pod gets the public signing key and no other key, and can write to /tmp only.
     """
     runtime = new_object(
         "serving.kserve.io/v1alpha1", "ServingRuntime", RUNTIME, home, platform_labels(RUNTIME, "model-server")
@@ -67,6 +68,5 @@ def _probe(path: str) -> Object:
 
 
 def _public_key_only() -> Object:
-    """The one key a server needs; without it the server itself decides by `serve.verify`."""
-    items = [{"key": SIGNING_PUBLIC_KEY, "path": SIGNING_PUBLIC_KEY}]
-    return {"secretName": KEYS_SECRET, "items": items, "optional": True}
+    """The one key a server needs; a pod does not start without it."""
+    return {"secretName": KEYS_SECRET, "items": [{"key": SIGNING_PUBLIC_KEY, "path": SIGNING_PUBLIC_KEY}]}

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from kelp.audit import wire
 from kelp.audit.log import AliasMove, ConsistencyProof, Entry, Event, InclusionProof, check_model, check_page
 from kelp.audit.note import parse_checkpoint
-from kelp.audit.record import Detail, validated
+from kelp.audit.record import Detail, canonical, validated
 from kelp.errors import EnvironmentFault, InputError, KelpError
 
 TIMEOUT_S = 40.0  # longer than the service waits for its database
@@ -66,7 +66,12 @@ class HttpLog:
 
     def append(self, action: str, subject: str, detail: Detail | None = None, *, key: str | None = None) -> Entry:
         """Add one durable record; see `AuditLog.append`."""
-        values = {"action": action, "subject": subject, "detail": detail or {}, "key": key or self._make_key()}
+        values = {
+            "action": action,
+            "subject": subject,
+            "detail": {} if detail is None else detail,
+            "key": self._make_key() if key is None else key,
+        }
         return self._post("/v1/records", validated(Event, values))
 
     def move_alias(
@@ -80,7 +85,12 @@ class HttpLog:
         key: str | None = None,
     ) -> Entry:
         """Compare and set one alias; see `AuditLog.move_alias`."""
-        values = {"expected": expected, "version": version, "detail": detail or {}, "key": key or self._make_key()}
+        values = {
+            "expected": expected,
+            "version": version,
+            "detail": {} if detail is None else detail,
+            "key": self._make_key() if key is None else key,
+        }
         validated(AliasMove, {"model": model, "alias": alias, **values}).event()
         return self._post(f"/v1/aliases/{model}/{alias}", validated(wire.MoveBody, values))
 
@@ -128,10 +138,7 @@ class HttpLog:
         self.close()
 
     def _post(self, path: str, body: BaseModel) -> Entry:
-        try:
-            content = body.model_dump_json().encode()
-        except ValueError as error:
-            raise InputError(f"a value cannot be written as JSON ({error})", place="detail") from error
+        content = canonical(body.model_dump())  # refuses what the log would, such as NaN
         return self._parsed(self._send("POST", path, content=content), wire.EntryMessage).entry()
 
     def _get(self, path: str, kind: type[_Answer], query: Mapping[str, int] | None = None) -> _Answer:

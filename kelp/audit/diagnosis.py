@@ -92,7 +92,7 @@ def compare(recorded: Mapping[int, bytes], expected: Mapping[int, bytes], size: 
         logged = home.get(leaf)
         if logged is not None and recorded.get(logged) != leaf:
             moved[logged] = place
-        elif place in expected or place >= size:
+        elif place in expected or not 0 <= place < size:
             strange.add(place)
     lost = [seq for seq in range(size) if seq not in moved and not _is_in_place(seq, recorded, expected)]
     changed = [seq for seq in lost if seq in strange]
@@ -116,14 +116,9 @@ def stored_tree_problems(stored: Mapping[tuple[int, int], bytes], vouched: Vouch
     if not wrong:
         return []
     level, index = wrong[0]
-    return [
-        Problem(
-            f"{len(wrong)} nodes of the stored tree are false, the first at level {level}, position {index} "
-            f"(over {name_range(index << level, ((index + 1) << level) - 1)}): proofs made from it are wrong",
-            index << level,
-            ((index + 1) << level) - 1,
-        )
-    ]
+    over = (index << level, ((index + 1) << level) - 1) if 0 <= level < 64 else (None, None)
+    message = f"{len(wrong)} nodes of the stored tree are false, the first at level {level}, position {index}"
+    return [Problem(f"{message}: proofs made from them are wrong", *over)]
 
 
 def missing_fit(recorded: Mapping[int, bytes], vouched: Vouched) -> list[Problem]:

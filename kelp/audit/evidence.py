@@ -71,7 +71,7 @@ def _read(path: Path, *, immutable: bool) -> Evidence:
             for read in (_schema, _records, _nodes, _notes, _aliases, _integrity):
                 with _damage(evidence):
                     read(database, evidence)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, ValueError) as error:
         if is_of_the_surroundings(error):
             raise EnvironmentFault(
                 f"the database cannot be opened ({error})",
@@ -86,8 +86,8 @@ def _read(path: Path, *, immutable: bool) -> Evidence:
 def _damage(evidence: Evidence) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
-        if isinstance(error, sqlite3.Error) and is_of_the_surroundings(error):
+    except (sqlite3.Error, TypeError, ValueError) as error:  # ValueError: even SQLite's message may not be text
+        if is_of_the_surroundings(error):
             raise
         message = f"the file is not a sound SQLite database ({error})"
         if message not in evidence.damage:
@@ -108,8 +108,8 @@ def _schema(database: sqlite3.Connection, evidence: Evidence) -> None:
 
 def _records(database: sqlite3.Connection, evidence: Evidence) -> None:
     latest = ""
-    for seq, body in database.execute("SELECT seq, body FROM records ORDER BY seq"):
-        raw = body if isinstance(body, bytes) else str(body).encode()
+    for row in database.execute("SELECT seq, body FROM records ORDER BY seq"):
+        seq, raw = _integer(row[0]), _bytes(row[1])
         evidence.leaves[seq] = leaf_hash(raw)
         try:
             record = record_from_bytes(raw)
@@ -126,19 +126,18 @@ def _records(database: sqlite3.Connection, evidence: Evidence) -> None:
 
 
 def _nodes(database: sqlite3.Connection, evidence: Evidence) -> None:
-    evidence.nodes.update(
-        ((level, index), node) for level, index, node in database.execute("SELECT level, position, hash FROM nodes")
-    )
+    for level, index, node in database.execute("SELECT level, position, hash FROM nodes"):
+        evidence.nodes[_integer(level), _integer(index)] = _bytes(node)
 
 
 def _notes(database: sqlite3.Connection, evidence: Evidence) -> None:
     for size, note in database.execute("SELECT size, note FROM checkpoints ORDER BY size"):
-        evidence.notes[size] = _text(note)
+        evidence.notes[_integer(size)] = _text(note)
 
 
 def _aliases(database: sqlite3.Connection, evidence: Evidence) -> None:
     for model, alias, version in database.execute("SELECT model, alias, version FROM aliases"):
-        evidence.aliases[_text(model), _text(alias)] = version
+        evidence.aliases[_text(model), _text(alias)] = _integer(version)
 
 
 def _integrity(database: sqlite3.Connection, evidence: Evidence) -> None:
@@ -149,3 +148,15 @@ def _integrity(database: sqlite3.Connection, evidence: Evidence) -> None:
 
 def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"an integer was expected, found {type(value).__name__}")
+    return value
+
+
+def _bytes(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError(f"bytes were expected, found {type(value).__name__}")
+    return value

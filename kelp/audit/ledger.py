@@ -86,7 +86,11 @@ class Ledger:
                 fix="check the folder's permissions",
             ) from error
         self._continuity = Continuity(folder, self.signer.verifier)
-        self._heal()
+        try:
+            self._heal()
+        except BaseException:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         """Close the database."""

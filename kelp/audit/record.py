@@ -6,6 +6,7 @@ callers log digests, counts and names of models, never rows.
 """
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
@@ -20,6 +21,7 @@ MAX_SEQ = 2**53 - 1  # the largest integer RFC 8785 can write
 Detail = dict[str, JsonValue]
 _Line = StringConstraints(strict=True, pattern=r"\A[^\x00-\x1f\x7f]+\z")
 
+_LONG_NUMBER = re.compile(rb"[0-9]{16}")
 _Values = TypeVar("_Values", bound=BaseModel)
 
 
@@ -42,14 +44,7 @@ class Record(BaseModel):
             InputError: the detail holds a number or a text that JSON cannot carry exactly.
             TooLarge: it is over 64 KiB.
         """
-        try:
-            body = rfc8785.dumps(self.model_dump())
-        except (rfc8785.CanonicalizationError, RecursionError) as error:
-            raise InputError(
-                f"a value cannot be written as canonical JSON ({str(error)[:200]})",
-                place="detail",
-                fix="log finite numbers, integers within 2**53 and valid text, or write large integers as text",
-            ) from error
+        body = canonical(self.model_dump())
         if len(body) > MAX_RECORD_BYTES:
             raise TooLarge(
                 f"a record of at most {MAX_RECORD_BYTES} bytes was expected, found {len(body)}",
@@ -57,6 +52,25 @@ class Record(BaseModel):
                 fix="store the content elsewhere and log its digest",
             )
         return body
+
+
+def canonical(value: JsonValue) -> bytes:
+    """Return the one way to write a JSON value (RFC 8785).
+
+    Raises:
+        InputError: it holds a number or a text that JSON cannot carry exactly.
+    """
+    try:
+        body = rfc8785.dumps(value)
+        if _LONG_NUMBER.search(body):  # a float of 2**53 or more is written as an integer, which does not read back
+            rfc8785.dumps(json.loads(body))
+        return body
+    except (rfc8785.CanonicalizationError, RecursionError) as error:
+        raise InputError(
+            f"a value cannot be written as canonical JSON ({str(error)[:200]})",
+            place="detail",
+            fix="log finite numbers, integers within 2**53 and valid text, or write large integers as text",
+        ) from error
 
 
 def new_record(*, seq: int, now: datetime, actor: str, action: str, subject: str, detail: Detail) -> Record:

@@ -62,7 +62,7 @@ _SURROUNDINGS = frozenset(
 )
 
 
-def is_of_the_surroundings(error: sqlite3.Error) -> bool:
+def is_of_the_surroundings(error: Exception) -> bool:
     """Tell a full disk, a lock or a permission from a damaged file."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SURROUNDINGS
 
@@ -79,7 +79,7 @@ def database_faults(path: Path) -> Iterator[None]:
         yield
     except sqlite3.ProgrammingError:
         raise  # a fault of the program, such as a log used after `close`
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from a damaged file's own text
         if is_of_the_surroundings(error):
             raise EnvironmentFault(
                 f"the audit log cannot be used ({error})",

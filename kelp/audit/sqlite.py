@@ -22,7 +22,7 @@ class LocalLog:
 
     def append(self, action: str, subject: str, detail: Detail | None = None, *, key: str | None = None) -> Entry:
         """Add one durable record; see `AuditLog.append`."""
-        event = {"action": action, "subject": subject, "detail": detail or {}, "key": key}
+        event = {"action": action, "subject": subject, "detail": {} if detail is None else detail, "key": key}
         return self.append_many([validated(Event, event)])[0]
 
     def append_many(self, events: Iterable[Event]) -> list[Entry]:
@@ -41,7 +41,9 @@ class LocalLog:
     ) -> Entry:
         """Compare and set one alias; see `AuditLog.move_alias`."""
         move = {"model": model, "alias": alias, "expected": expected, "version": version}
-        return self.ledger.move(self._actor, validated(AliasMove, {**move, "detail": detail or {}, "key": key}))
+        return self.ledger.move(
+            self._actor, validated(AliasMove, {**move, "detail": {} if detail is None else detail, "key": key})
+        )
 
     def aliases(self, model: str) -> dict[str, int]:
         """Return where the aliases of `model` stand."""

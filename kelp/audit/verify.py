@@ -70,7 +70,7 @@ def verify(database: Path, vkey: str, against: str | None = None) -> Report:
     stored = {index: node for (level, index), node in evidence.nodes.items() if level == 0}
     vouched = vouch(evidence.leaves, stored, signed)
     size = signed[-1].size if signed else len(evidence.leaves)
-    expected = stored | dict(enumerate(vouched.leaves))
+    expected = {seq: leaf for seq, leaf in stored.items() if seq < size} | dict(enumerate(vouched.leaves))
     problems = [
         *map(Problem, evidence.damage),
         *problems,

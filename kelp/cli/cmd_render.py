@@ -8,6 +8,8 @@ import typer
 
 from kelp.cli.session import Session
 
+_REGISTRY = "s3://kelp/registry"  # as in manifests/base/home/home.toml
+
 
 def render(
     context: typer.Context,
@@ -22,5 +24,9 @@ def render(
 
     session: Session = context.obj
     model = load_model(file)
-    objects = render_objects(model, session.home, image=image_argument(image) if image else PLACEHOLDER)
+    home = session.home
+    if "://" not in home.registry:
+        session.err.print(f"note: this home is a laptop's; {_REGISTRY} stands for the cluster's registry", markup=False)
+        home = home.model_copy(update={"registry": _REGISTRY})
+    objects = render_objects(model, home, image=image_argument(image) if image else PLACEHOLDER)
     print(dump(objects), end="")

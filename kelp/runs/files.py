@@ -6,13 +6,17 @@ import shutil
 from pathlib import Path
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file: temporary sibling, fsync, rename."""
+def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
+    """Replace a file: temporary sibling, fsync, rename.
+
+    Without `durable` there is no fsync: no process sees half a file, but a power cut may leave an empty one.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     temporary.replace(path)
 
 

@@ -51,9 +51,9 @@ def folder_digest(folder: Path) -> str:
 
 
 def write_receipt(run_dir: Path, step: str, receipt: Receipt) -> None:
-    """Keep the receipt of a step that is done, in place of its earlier one."""
+    """Keep the receipt of a step that is done, in place of its earlier one; one lost to a power cut costs a rerun."""
     (run_dir / "receipts").mkdir(exist_ok=True)
-    write_whole(_path(run_dir, step), receipt.model_dump_json(indent=1))
+    write_whole(_path(run_dir, step), receipt.model_dump_json(indent=1), durable=False)
 
 
 def read_receipt(run_dir: Path, step: str) -> Receipt | None:

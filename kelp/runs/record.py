@@ -84,8 +84,9 @@ _Record = TypeVar("_Record", RunRecord, StepRecord)
 
 
 def write_record(path: Path, record: RunRecord | StepRecord) -> None:
-    """Replace a record's file atomically."""
-    write_whole(path, record.model_dump_json(by_alias=True, indent=1) + "\n")
+    """Replace a record's file atomically; a step's is progress, and not worth an fsync."""
+    text = record.model_dump_json(by_alias=True, indent=1) + "\n"
+    write_whole(path, text, durable=isinstance(record, RunRecord))
 
 
 def read_record(kind: type[_Record], path: Path) -> _Record:

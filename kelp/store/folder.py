@@ -5,6 +5,7 @@ Unfinished writes live in `.partial/`, which no key can name; what a killed writ
 a day later by the next one. Symbolic links are refused: a store ends at its own folder.
 """
 
+import errno
 import io
 import os
 import stat
@@ -120,7 +121,7 @@ class FolderStore:
             InputError: the key is a folder of other keys, or one of its folders is a key.
         """
         file = next((folder for folder in target.parents if folder.is_file()), None)
-        if file is not None or target.is_dir():
+        if file is not None or not _is_free_of_folders(target):
             other = file.relative_to(self._root).as_posix() if file else f"{key}/..."
             raise InputError(
                 f"the key {key} collides with the key {other}: one cannot be a folder of the other",
@@ -159,6 +160,18 @@ class FolderStore:
         if not stat.S_ISREG(status.st_mode):
             raise InputError("is not a regular file", place=str(path), fix="move it out of the store")
         return Item(key, status.st_size)
+
+
+def _is_free_of_folders(target: Path) -> bool:
+    """Whether a file can have this path, once the empty folders that deleted keys left are gone."""
+    for parent, _, _ in os.walk(target, topdown=False):
+        try:
+            os.rmdir(parent)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                return False
+            raise
+    return True
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

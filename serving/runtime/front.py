@@ -137,14 +137,14 @@ Write = Callable[[ServedModel, Headers, bytes], Awaitable[tuple[bytes, Headers]]
 async def _answer_v1(model: ServedModel, headers: Headers, body: bytes) -> tuple[bytes, Headers]:
     _check_encoding(headers)
     request = await _off_loop_if_large(body, parse_v1, body)
-    answer, _ = await model(request, headers)
+    answer = await model.predict(request)
     return write_v1(answer), {}
 
 
 async def _answer_v2(model: ServedModel, headers: Headers, body: bytes) -> tuple[bytes, Headers]:
     _check_encoding(headers)
     request = await _off_loop_if_large(body, parse_v2, body, _json_length(headers))
-    answer, _ = await model(request, headers)
+    answer = await model.predict(request)
     content, json_length = write_v2(request, answer, model=model.name, version=model.version)
     if json_length is None:
         return content, {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kserve.Model of one version: KServe lists it, asks for its readiness and metadata, and times its predictions."""
+"""The kserve.Model of one version: KServe lists it and asks for its readiness and its metadata."""
 
 import asyncio
 from typing import Any
@@ -26,8 +26,8 @@ _V2_TYPES: dict[RawType, str] = {
 class ServedModel(Model):  # type: ignore[misc]  # kserve has no types
     """A loaded version under the name callers use.
 
-    KServe's own endpoints for predictions are not reached (see `serving.runtime.front`), so `predict` gets requests
-    that are already parsed, and its answer is written by the protocol they came in.
+    Predictions do not come through KServe (see `serving.runtime.front`): `predict` is called with requests that are
+    already parsed, and its answer is written in the protocol they came in.
     """
 
     def __init__(self, name: str, version: int, scorer: Scorer) -> None:
@@ -37,7 +37,7 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no types
         self.ready = True
 
     async def predict(self, payload: Request, headers: dict[str, str] | None = None) -> Answer:
-        """Score a request; called by KServe between its pre- and postprocessing, which do nothing here.
+        """Score a request, in a thread if it has many rows.
 
         Raises:
             RequestError: the request does not fit the model.

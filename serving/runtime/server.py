@@ -104,12 +104,15 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _quieten_libraries() -> None:
-    """Send warnings of KServe and uvicorn where our own lines go, and nothing less; no line per request."""
+    """Send what KServe and uvicorn have to say where our own lines go, and no line per request.
+
+    KServe logs a traceback for every answer that is not 200, also for a 404; what fails is logged by `Front`.
+    """
     ours = logging.getLogger("serving").handlers
-    for name in ("kserve", "uvicorn"):
+    for name, level in (("kserve", logging.CRITICAL), ("uvicorn", logging.WARNING)):
         library = logging.getLogger(name)
         library.handlers = list(ours)
-        library.setLevel(logging.WARNING)
+        library.setLevel(level)
         library.propagate = False
     access = logging.getLogger("uvicorn.access")
     access.handlers = []

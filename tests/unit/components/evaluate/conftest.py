@@ -58,8 +58,9 @@ class Written:
 
 
 @pytest.fixture
-def write_problem(tmp_path: Path) -> Callable[[Problem], Written]:
-    return lambda problem: written(problem, tmp_path)
+def a_problem(tmp_path: Path) -> Callable[..., Written]:
+    """Write a problem; the arguments are the fields of `Problem`."""
+    return lambda **fields: written(Problem(**fields), tmp_path)
 
 
 def written(problem: Problem, root: Path) -> Written:

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from kelp.errors import Conflict
 from kelp.runs.lock import is_alive, owned, shared
+
+Holder = Callable[[Path], AbstractContextManager[None]]
 
 
 def test_a_run_is_alive_while_it_is_owned(tmp_path: Path) -> None:
@@ -20,7 +24,7 @@ def test_steps_share_the_lock_of_their_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("holder", [pytest.param(owned, id="a runner"), pytest.param(shared, id="a step left over")])
-def test_nobody_becomes_a_second_runner(tmp_path: Path, holder: type[owned]) -> None:
+def test_nobody_becomes_a_second_runner(tmp_path: Path, holder: Holder) -> None:
     with holder(tmp_path), pytest.raises(Conflict, match=f"the run {tmp_path.name} is still running"), owned(tmp_path):
         pass
 

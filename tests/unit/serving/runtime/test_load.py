@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kelp.errors import IntegrityError
+from serving.runtime.load import check_digests, load_version, signed_with
+
+CONTENT = {"model.onnx": b"model", "transform.json": b"{}", "golden.json": b"{}", "card.md": b"# card"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, content in CONTENT.items():
+        (tmp_path / name).write_bytes(content)
+    write_manifest(tmp_path, {name: hashlib.sha256(content).hexdigest() for name, content in CONTENT.items()})
+    return tmp_path
+
+
+def write_manifest(folder: Path, files: Any) -> None:
+    (folder / "manifest.json").write_text(json.dumps({"files": files, "seed": 7}))
+
+
+def digests(folder: Path) -> dict[str, str]:
+    listed: dict[str, str] = json.loads((folder / "manifest.json").read_text())["files"]
+    return listed
+
+
+def test_files_that_are_what_the_manifest_says_pass(folder: Path) -> None:
+    (folder / "signature").write_text("not listed")
+    check_digests(folder)
+
+
+@pytest.mark.parametrize("name", list(CONTENT))
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        pytest.param(lambda path: path.write_bytes(b"other"), "its SHA-256 is", id="changed"),
+        pytest.param(lambda path: path.unlink(), "cannot be read", id="missing"),
+    ],
+)
+def test_changed_or_missing_file_is_named(
+    folder: Path, name: str, damage: Callable[[Path], object], message: str
+) -> None:
+    damage(folder / name)
+    with pytest.raises(IntegrityError, match=message) as caught:
+        check_digests(folder)
+    assert caught.value.place == str(folder / name)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "transform.json", "golden.json"])
+def test_file_we_load_must_be_listed(folder: Path, name: str) -> None:
+    write_manifest(folder, {key: value for key, value in digests(folder).items() if key != name})
+    with pytest.raises(IntegrityError, match=f"does not list {name}"):
+        check_digests(folder)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/hostname"])
+def test_file_outside_the_folder_is_refused(folder: Path, name: str) -> None:
+    write_manifest(folder, {**digests(folder), name: "0" * 64})
+    with pytest.raises(IntegrityError, match="outside"):
+        check_digests(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": []}', '{"files": {"model.onnx": null}}', "\xff"])
+def test_malformed_manifest_is_refused(folder: Path, text: str) -> None:
+    (folder / "manifest.json").write_text(text, encoding="latin-1")
+    with pytest.raises(IntegrityError) as caught:
+        check_digests(folder)
+    assert caught.value.place == str(folder / "manifest.json")
+
+
+def test_nothing_is_read_before_the_signature_is_verified(tmp_path: Path) -> None:
+    def refuse(folder: Path) -> None:
+        raise IntegrityError("no", place=str(folder))
+
+    with pytest.raises(IntegrityError, match="no"):
+        load_version(tmp_path / "absent", refuse)
+
+
+def test_unsigned_version_is_refused_where_a_signature_is_asked_for(folder: Path) -> None:
+    with pytest.raises(IntegrityError, match="not signed"):
+        signed_with(folder / "key.pem")(folder)
+
+
+@pytest.mark.parametrize("signature", ["", "{}", "not json"])
+def test_damaged_signature_is_refused(folder: Path, signature: str) -> None:
+    (folder / "signature").write_text(signature)
+    with pytest.raises(IntegrityError, match="does not verify") as caught:
+        signed_with(folder / "key.pem")(folder)
+    assert caught.value.place == str(folder / "signature")
