@@ -31,8 +31,7 @@ def _gate(gate: dict[str, Any]) -> Html:
     if estimate is not None and estimate["low"] is not None:
         bar = interval_bar(estimate["value"], estimate["low"], estimate["high"], gate["limit"], gate["result"])
         words = f"{number(estimate['value'])} ({number(estimate['low'])} to {number(estimate['high'])})"
-        rows = f"limit {number(gate['limit'])}, on {number(estimate['support'])} rows"
-        picture = tag("div", bar, tag("small", f"{words}, {rows}"), class_="evidence")
+        picture = tag("div", bar, tag("small", f"{words} on {number(estimate['support'])} rows"))
     text = tag("div", tag("b", gate["gate"]), tag("small", gate["why"]))
     return tag("li", badge(gate["result"]), text, picture)
 

@@ -39,11 +39,12 @@ def estimate_cell(estimate: dict[str, Any] | None) -> Html:
 
 
 def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Child]], *, class_: str = "") -> Html:
-    """Return a table that scrolls sideways in its own box; the first cell of a row is its heading."""
+    """Return a table that scrolls sideways in its own box, under its caption; a row's first cell is its heading."""
     head = tag("thead", tag("tr", *[tag("th", name, scope="col") for name in header]))
     body = tag("tbody", *[_row(row) for row in rows])
-    grid = tag("table", tag("caption", caption), head, body, class_=class_ or None)
-    return tag("div", grid, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    grid = tag("table", head, body, class_=class_ or None, aria_label=caption)
+    box = tag("div", grid, class_="scroll", tabindex="0", role="region", aria_label=caption)
+    return join(tag("p", caption, class_="caption"), box)
 
 
 def _row(cells: Sequence[Child]) -> Html:

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The workplaces that several stories share; a path with a space, as on many a laptop."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from workplace import Workplace, new_workplace
+from tests.local.story.workplace import Workplace, new_workplace
 
 ROWS = 60_000
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from workplace import ROOT, Workplace
+
+from tests.local.story.workplace import ROOT, Workplace
 
 
 def test_run_makes_a_champion_with_report_and_checkpoint(trained: Workplace) -> None:

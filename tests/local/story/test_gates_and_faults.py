@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from workplace import ROOT, Workplace
+
+from tests.local.story.workplace import ROOT, Workplace
 
 SPEC = (ROOT / "models" / "fraud.yaml").read_text()
 

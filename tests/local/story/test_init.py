@@ -7,7 +7,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from workplace import Workplace
+from tests.local.story.workplace import Workplace
 
 ROWS = 1_500
 
