@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from kelp.audit.log import AuditLog
+from kelp.audit.log import AuditLog, PublishAliases
 from kelp.audit.opening import open_log
 from kelp.errors import Conflict, IntegrityError, NotFound
 from kelp.home import Home
 from kelp.parquet import file_digest, folder_digests
 from kelp.store import Store, get_folder, open_store
 
-__all__ = ["Registry", "Version", "check_files"]
+__all__ = ["Registry", "Version", "alias_publisher", "check_files"]
 
 LATEST = "latest"
 MANIFEST = "manifest.json"
@@ -44,8 +44,7 @@ class Registry:
     @classmethod
     def open(cls, home: Home, actor: str) -> Self:
         """The registry of a home, acting as `actor` in the audit log."""
-        store = open_store(home.registry, home)
-        return cls(store, open_log(home, actor, publish_aliases=lambda model, found: _publish(store, model, found)))
+        return cls(open_store(home.registry, home), open_log(home, actor, publish_aliases=alias_publisher(home)))
 
     def aliases(self, model: str) -> dict[str, int]:
         """The versions that aliases point at."""
@@ -160,6 +159,12 @@ def check_files(folder: Path) -> None:
         raise IntegrityError("; ".join(wrong), place=str(folder), fix="restore the version, or register it again")
 
 
-def _publish(store: Store, model: str, aliases: Mapping[str, int]) -> None:
-    readable = {name: number for name, number in sorted(aliases.items()) if name != LATEST}
-    store.write_bytes(f"{model}/aliases.json", json.dumps(readable).encode())
+def alias_publisher(home: Home) -> PublishAliases:
+    """The function by which the audit log's one writer keeps `<model>/aliases.json` up to date."""
+    store = open_store(home.registry, home)
+
+    def publish(model: str, aliases: Mapping[str, int]) -> None:
+        readable = {name: number for name, number in sorted(aliases.items()) if name != LATEST}
+        store.write_bytes(f"{model}/aliases.json", json.dumps(readable).encode())
+
+    return publish
