@@ -10,6 +10,7 @@ disturbed by other processes. Budget: with the rim, imports apart, a step costs 
 import functools
 import io
 import os
+import resource
 import secrets
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from typing import Any
 from kelp.home import ensure_home
 from kelp.spec import model_from_values
 
-ROUNDS = 20
+ROUNDS = 12
 BUDGET = 1.2
 
 
@@ -31,33 +32,49 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         pipelines = compiled(Path(folder))
         os.environ["KELP_HOME"] = str(ensure_home(Path(folder) / "home"))
-        seconds: dict[str, list[float]] = {name: [] for name in pipelines}
+        costs: dict[str, list[tuple[float, float]]] = {name: [] for name in pipelines}
         for turn in range(ROUNDS):
             for name, path in pipelines.items():
                 run_dir = Path(folder) / f"{name}-{turn}-{secrets.token_hex(2)}"
                 run_dir.mkdir()
-                seconds[name].append(run(path, run_dir))
-    plain, imports, audit, rim = (min(seconds[name]) for name in ("plain", "imports", "audit", "rim"))
-    ratio = (rim - (imports - plain)) / plain
-    print(f"no-op step                {plain * 1000:7.1f} ms")
-    print(f"the rim's imports         {(imports - plain) * 1000:7.1f} ms")
-    print(f"the rim, imports apart    {(rim - imports) * 1000:7.1f} ms")
-    print(f"of it, the audit log      {(audit - imports) * 1000:7.1f} ms")
-    print(f"ratio, imports apart      {ratio:7.2f}    budget {BUDGET}")
-    return int(ratio > BUDGET)
+                costs[name].append(run(path, run_dir))
+    print("                            wall        CPU")
+    wall = _ratio({name: min(cost[0] for cost in found) for name, found in costs.items()})
+    cpu = _ratio({name: min(cost[1] for cost in found) for name, found in costs.items()})
+    for label, left, right in zip(wall, wall.values(), cpu.values(), strict=True):
+        print(f"{label:<22} {left:9.2f}  {right:9.2f}")
+    print(f"budget {BUDGET} for the last line's wall time")
+    return int(wall["ratio, imports apart"] > BUDGET)
 
 
-def run(pipeline: Path, run_dir: Path) -> float:
-    """Seconds a pipeline of one step takes."""
+def _ratio(best: dict[str, float]) -> dict[str, float]:
+    """The lines of the table, in milliseconds and, last, as a ratio."""
+    plain, imports, audit, rim = (best[name] * 1000 for name in ("plain", "imports", "audit", "rim"))
+    return {
+        "no-op step, ms": plain,
+        "the rim's imports, ms": imports - plain,
+        "the rim's work, ms": rim - imports,
+        "of it the audit log": audit - imports,
+        "ratio, imports apart": (rim - imports + plain) / plain,
+    }
+
+
+def run(pipeline: Path, run_dir: Path) -> tuple[float, float]:
+    """Wall and CPU seconds of a pipeline of one step; the CPU's are the step's processes' alone."""
     from kfp import components, local
 
     os.environ["KELP_RUN_DIR"] = str(run_dir)
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(run_dir / "tasks"))
     component = components.load_component_from_file(str(pipeline))
-    started = time.perf_counter()
+    started, used = time.perf_counter(), _children_cpu()
     with redirect_stdout(io.StringIO()):
         component()
-    return time.perf_counter() - started
+    return time.perf_counter() - started, _children_cpu() - used
+
+
+def _children_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def compiled(folder: Path) -> dict[str, Path]:

@@ -3,11 +3,11 @@
 
 Proportions (recall, accuracy...) get the exact Clopper-Pearson interval. All else is bootstrapped, two models always on
 the same resamples: bias-corrected percentiles (Efron, JASA 1987, with no acceleration), and for the calibration error,
-which resampling pushes up, the basic interval. A sample that leaves a bootstrap no spread (every row right) gets the
-bound that zero failures in n rows allow, never a width of zero.
+which noise pushes up, the basic interval with a lower bound twice as far away. A sample that leaves a bootstrap no
+spread (every row right) gets the bound that zero failures in n rows allow, never a width of zero.
 
-Intervals are two-sided: at 95 % each bound alone should be wrong in 2.5 % of samples. Clopper-Pearson keeps to that;
-with 40 to 60 positives the bootstrapped bounds were wrong in up to 4.5 % of simulated samples.
+Intervals are two-sided: at 95 % each bound alone should be wrong in 2.5 % of samples. Clopper-Pearson keeps to that.
+Bootstrapped bounds were wrong in 2.0 to 4.4 % of simulated samples with 90 positives, in 2.3 to 5.2 % with 60.
 """
 
 from collections.abc import Sequence
@@ -117,7 +117,8 @@ def interval(deviations: FloatArray, value: float, confidence: float, *, is_basi
         deviations: float64, shape (resamples,), from `bootstrap`; NaN where undefined.
         value: the estimate on all rows.
         confidence: two-sided, in (0, 1).
-        is_basic: reflect the draws around the value instead of correcting their bias.
+        is_basic: reflect the draws around the value instead of correcting their bias, and reach down twice as far:
+            for a sum of absolute values, which noise can only raise.
 
     Returns:
         (low, high); None if over 5 % of the draws are undefined.
@@ -130,7 +131,7 @@ def interval(deviations: FloatArray, value: float, confidence: float, *, is_basi
     tail = (1 - confidence) / 2
     if is_basic:
         low, high = np.quantile(defined, [tail, 1 - tail])
-        return float(value - high), float(value - low)
+        return float(value - 2 * high), float(value - low)
     below = float((defined < 0).mean() + (defined == 0).mean() / 2)
     shift = 2 * float(ndtri(min(max(below, 0.01), 0.99)))
     low, high = np.quantile(defined, [ndtr(shift + ndtri(tail)), ndtr(shift + ndtri(1 - tail))])
@@ -167,6 +168,7 @@ def difference_estimate(
 
     Equal scores differ by exactly zero. Labels that happen to agree on every row do not show that two models are one:
     differences in metrics of labels are given at least the width that zero disagreements in `support` rows allow.
+    Differences in the calibration error keep its far lower bound, which makes them hard to pass.
     """
     if is_same and not np.isnan(value):
         return Estimate(0.0, 0.0, 0.0, support)

@@ -12,6 +12,7 @@ import logging
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from kelp import log as kelp_log
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KelpError as error:
         _logger.error("%s%s", error, f" (fix: {error.fix})" if error.fix else "")
         return error.exit_code
+    except KeyboardInterrupt:
+        _logger.info("stopped")
     return 0
 
 
@@ -54,13 +57,16 @@ def serve(home: Home, host: str, port: int, publisher: str = "") -> None:
         )
     identities = Identities(Path(home.keys) / TOKENS_FILE)
     publish = _load_publisher(publisher, home) if publisher else None
-    listener = _listen(host, port)
-    ledger = Ledger(Path(home.audit), seed=home.secret(AUDIT_KEY), publish_aliases=publish)
-    if publish is None:
-        _logger.warning("no --publish-aliases: the registry's copies of the aliases are not written")
-    _logger.info("audit service of %s listening on http://%s:%d", ledger.signer.verifier.name, *_address(listener))
-    config = uvicorn.Config(create_app(ledger, identities), log_config=None, access_log=False, server_header=False)
-    uvicorn.Server(config).run(sockets=[listener])
+    seed = home.secret(AUDIT_KEY)
+    with (
+        _listen(host, port) as listener,
+        closing(Ledger(Path(home.audit), seed=seed, publish_aliases=publish)) as ledger,
+    ):
+        if publish is None:
+            _logger.warning("no --publish-aliases: the registry's copies of the aliases are not written")
+        _logger.info("audit service of %s listening on http://%s:%d", ledger.signer.verifier.name, *_address(listener))
+        config = uvicorn.Config(create_app(ledger, identities), log_config=None, access_log=False, server_header=False)
+        uvicorn.Server(config).run(sockets=[listener])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,9 +79,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise InputError(f"a port from 0 to 65535 was expected, found {port}", place="--port")
     try:
         return socket.create_server((host, port))
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise EnvironmentFault(
             f"cannot listen on {host}:{port} ({error})", fix="choose another --host or --port"
         ) from error

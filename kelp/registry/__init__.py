@@ -147,8 +147,8 @@ def check_files(folder: Path) -> None:
         IntegrityError: naming every file that was changed, added or removed.
     """
     try:
-        expected = json.loads((folder / MANIFEST).read_text())["files"]
-    except (OSError, ValueError, KeyError) as error:
+        expected = dict(json.loads((folder / MANIFEST).read_text())["files"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"the manifest cannot be read: {error}", place=str(folder / MANIFEST)) from error
     found = folder_digests(folder)
     present = {name: found[name] for name in found if name not in (MANIFEST, "signature")}

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from kelp.spec.types import ColumnName, Duration, Part, Percent, parse_duration
+from kelp.spec.types import ColumnName, Duration, Part, Percent, PositiveDuration, Scalar, parse_duration
 
 ColumnType = Literal["int", "float", "bool", "string", "category", "timestamp", "text"]
 Missing = Literal["median", "mean", "mode", "constant", "other", "drop"]
@@ -21,7 +21,7 @@ class Column(Part):
     missing: Missing | None = Field(
         default=None, description="default: median for numbers, mode for booleans, other for categories"
     )
-    fill: float | str | None = Field(default=None, description="the value of `missing: constant`")
+    fill: Scalar | None = Field(default=None, description="the value of `missing: constant`")
     protected: bool = Field(default=False, description="a group that gates and the report compare")
     feature: bool | None = Field(
         default=None, description="default: yes, except for strings, ids, times, targets and private columns"
@@ -42,8 +42,8 @@ class Series(Part):
     """Forecasts only: what makes one series, and how far ahead to look."""
 
     key: tuple[ColumnName, ...]
-    frequency: Duration
-    horizon: int = Field(ge=1, le=1000)
+    frequency: PositiveDuration
+    horizon: PositiveDuration
     known_ahead: tuple[ColumnName, ...] = ()
 
 
@@ -76,5 +76,5 @@ class Feature(Part):
     name: ColumnName
     over: ColumnName
     by: ColumnName
-    window: Duration
+    window: PositiveDuration
     take: Literal["count", "sum", "mean", "min", "max", "distinct", "since"]

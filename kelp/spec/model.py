@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kind `Model`: everything kelp knows about one model, as one frozen value.
 
-Python names are snake_case, YAML is camelCase. Every field but four has a default, stated here and nowhere else.
+Python names are snake_case, YAML is camelCase. Every field but the required ones
+(apiVersion, kind, metadata.name, spec.task, spec.data.source, spec.data.target) has a default, stated here.
 """
 
 import hashlib
@@ -11,16 +12,27 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from kelp.spec.data import Data, Feature
-from kelp.spec.types import Cron, Duration, ModelName, Part, Percent, Quantity, Scalar, Text, parse_duration
-
-Labels = dict[str, Annotated[str, Field(max_length=63)]]
+from kelp.spec.types import (
+    Cron,
+    Duration,
+    LabelValue,
+    ModelName,
+    Part,
+    Percent,
+    PositiveDuration,
+    Quantity,
+    Scalar,
+    Text,
+    TimeZone,
+    parse_duration,
+)
 
 
 class Metadata(Part):
     """The model's name and labels."""
 
     name: ModelName
-    labels: Labels = Field(default_factory=dict)
+    labels: dict[str, LabelValue] = Field(default_factory=dict)
 
 
 class Resources(Part):
@@ -34,7 +46,7 @@ class Search(Part):
     """Hyperparameter search: stops at whichever comes first."""
 
     trials: int = Field(ge=1, le=10_000)
-    time_limit: Duration = parse_duration("5m")
+    time_limit: PositiveDuration = parse_duration("5m")
 
 
 class Train(Part):
@@ -87,10 +99,10 @@ class Rollout(Part):
 
     shadow: Duration = parse_duration("0m")
     steps: tuple[Annotated[int, Field(ge=1, le=50)], ...] = (5, 25, 50)
-    time_limit: Duration = parse_duration("60m")
+    time_limit: PositiveDuration = parse_duration("60m")
     at_time_limit: Literal["hold", "extend", "rollback"] = "hold"
     not_worse_by: NotWorseBy = NotWorseBy()
-    slow: Duration = parse_duration("50ms")
+    slow: PositiveDuration = parse_duration("50ms")
 
 
 class Serve(Part):
@@ -105,14 +117,14 @@ class Serve(Part):
 class Drift(Part):
     """When a change of the data is an alarm."""
 
-    false_alarms_per_year: float = Field(default=1, gt=0, le=365)
+    false_alarms_per_year: float = Field(default=1.0, gt=0, le=365)
     confirm: Literal["alibi", "builtin"] = "alibi"
 
 
 class GroundTruth(Part):
     """Labels that arrive later."""
 
-    within: Duration
+    within: PositiveDuration
     metric: str
     drop: float = Field(gt=0)
 
@@ -121,7 +133,7 @@ class Slo(Part):
     """Service level objectives."""
 
     availability: Percent = 0.999
-    latency: Duration = parse_duration("50ms")
+    latency: PositiveDuration = parse_duration("50ms")
     latency_share: Percent = 0.99
 
 
@@ -140,14 +152,14 @@ class Budget(Part):
     """At most `runs` retrainings `per` period."""
 
     runs: int = Field(default=3, ge=1, le=1000)
-    per: Duration = parse_duration("7d")
+    per: PositiveDuration = parse_duration("7d")
 
 
 class Retrain(Part):
     """When the pipeline starts again by itself."""
 
     schedule: Cron | None = None
-    time_zone: str = "UTC"
+    time_zone: TimeZone = "UTC"
     triggers: tuple[Literal["drift", "performance"], ...] = ()
     cooldown: Duration = parse_duration("24h")
     budget: Budget = Budget()

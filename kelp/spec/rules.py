@@ -1,36 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules between the fields of a spec: pure functions from a Model to the problems found in it.
 
-Each problem reads `path: expected ..., found ...`. What one field can say for itself stands in its type.
+Each problem reads `path: expected ..., found ...`. What one field can say for itself stands in its type; the rules
+of one column are in `column_rules`, those of gates in `gate_rules`.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
-from kelp.spec.data import Column, Data
-from kelp.spec.metrics import METRICS
-from kelp.spec.model import Gate, Model
-
-_NUMERIC = ("int", "float", "bool")
+from kelp.spec.column_rules import column_problems
+from kelp.spec.data import Data, Series
+from kelp.spec.gate_rules import gate_problems, metric_problem
+from kelp.spec.model import Model, Rollout
+from kelp.spec.types import format_duration, format_percent
 
 
 def problems(model: Model) -> list[str]:
     """Every broken rule of the model, in the order of the file."""
-    return [*_data(model), *_columns(model), *_gates(model), *_rest(model)]
+    return [*_data(model), *_columns(model), *_features(model), *gate_problems(model), *_rest(model)]
 
 
 def _data(model: Model) -> Iterator[str]:
     spec, data = model.spec, model.spec.data
-    if spec.task == "forecast" and data.time is None:
-        yield "spec.data.time: expected the column of time, found nothing; a forecast needs one"
-    if spec.task == "forecast" and data.series is None:
-        yield "spec.data.series: expected key, frequency and horizon, found nothing; a forecast needs them"
+    yield from _source(data.source)
     if data.positive is not None and spec.task not in ("binary", "text"):
         yield f"spec.data.positive: expected only with task binary, found with task {spec.task}"
     for role in ("id", "time", "entity"):
         if getattr(data, role) == data.target:
             yield f"spec.data.{role}: expected another column than the target, found {data.target!r} in both"
     yield from _split(data)
-    yield from _source(data.source)
+    yield from _forecast(model)
+
+
+def _source(source: str) -> Iterator[str]:
+    scheme, _, path = source.partition("://")
+    if scheme not in ("data", "file", "s3") or not path or "\0" in path:
+        yield f"spec.data.source: expected data://, file:// or s3:// and a path, found {source!r}"
+    elif scheme == "file" and not path.startswith("/"):
+        yield f"spec.data.source: expected file:/// and an absolute path, found {source!r}"
+    elif ".." in path.split("/"):
+        yield f"spec.data.source: expected a path inside its root, found `..` in {source!r}"
 
 
 def _split(data: Data) -> Iterator[str]:
@@ -38,101 +47,85 @@ def _split(data: Data) -> Iterator[str]:
         if data.split.by == needed and column is None:
             yield f"spec.data.split.by: expected spec.data.{needed} to name a column, found nothing"
     if not 0.01 <= data.split.test <= 0.9:
-        yield f"spec.data.split.test: expected from 1% to 90%, found {data.split.test:.4%}"
+        yield f"spec.data.split.test: expected from 1% to 90%, found {format_percent(data.split.test)}"
     if data.split.gap and data.split_by != "time":
         yield f"spec.data.split.gap: expected only with a split by time, found a split by {data.split_by}"
 
 
-def _source(source: str) -> Iterator[str]:
-    scheme, _, path = source.partition("://")
-    if scheme not in ("data", "file", "s3") or not path:
-        yield f"spec.data.source: expected data://, file:// or s3:// and a path, found {source!r}"
-    elif ".." in path.split("/"):
-        yield f"spec.data.source: expected a path inside its root, found `..` in {source!r}"
+def _forecast(model: Model) -> Iterator[str]:
+    spec, data = model.spec, model.spec.data
+    if spec.task != "forecast":
+        if data.series is not None:
+            yield f"spec.data.series: expected only with task forecast, found with task {spec.task}"
+        return
+    if data.time is None:
+        yield "spec.data.time: expected the column of time, found nothing; a forecast needs one"
+    if data.series is None:
+        yield "spec.data.series: expected key, frequency and horizon, found nothing; a forecast needs them"
+    else:
+        yield from _series(data.series)
+
+
+def _series(series: Series) -> Iterator[str]:
+    if series.horizon % series.frequency:
+        found = f"{format_duration(series.horizon)} and {format_duration(series.frequency)}"
+        yield f"spec.data.series.horizon: expected a whole number of frequencies, found {found}"
 
 
 def _columns(model: Model) -> Iterator[str]:
     data = model.spec.data
     for name, column in data.columns.items():
-        yield from _column(column, f"spec.data.columns.{name}")
-    if data.time in data.columns and data.columns[data.time].type != "timestamp":
-        yield f"spec.data.columns.{data.time}.type: expected timestamp (it is spec.data.time), found another type"
-    for role in ("target", "id", "time", "entity"):
-        name = getattr(data, role)
-        declared = data.columns.get(name) if name else None
-        if declared and declared.privacy == "drop":
-            yield f"spec.data.columns.{name}.privacy: expected the {role} to be kept, found drop"
-        if data.columns_closed and name and declared is None:
-            yield f"spec.data.{role}: expected one of the declared columns (columnsClosed), found {name!r}"
+        yield from column_problems(column, f"spec.data.columns.{name}")
+    if data.time in data.columns and (found := data.columns[data.time].type) != "timestamp":
+        yield f"spec.data.columns.{data.time}.type: expected timestamp (it is spec.data.time), found {found}"
+    for path, name in _roles(model).items():
+        declared = data.columns.get(name)
+        if declared is not None and declared.privacy == "drop":
+            yield f"spec.data.columns.{name}.privacy: expected the column of {path} to be kept, found drop"
+        if data.columns_closed and declared is None:
+            yield f"{path}: expected one of the declared columns (columnsClosed), found {name!r}"
 
 
-def _column(column: Column, path: str) -> Iterator[str]:
-    if (column.min is not None or column.max is not None) and column.type not in _NUMERIC:
-        yield f"{path}: expected min and max only on numbers, found them on {column.type}"
-    if column.min is not None and column.max is not None and column.min > column.max:
-        yield f"{path}.min: expected at most max ({column.max:g}), found {column.min:g}"
-    if column.missing in ("median", "mean") and column.type not in _NUMERIC:
-        yield f"{path}.missing: expected mode, constant, other or drop for {column.type}, found {column.missing}"
-    if column.missing == "other" and column.type != "category":
-        yield f"{path}.missing: expected `other` only on a category, found it on {column.type}"
-    if (column.missing == "constant") != (column.fill is not None):
-        yield f"{path}.fill: expected together with `missing: constant`, found only one of the two"
-    if column.privacy != "none" and (column.feature or column.protected):
-        yield f"{path}.privacy: expected no feature and no group on a private column, found {column.privacy}"
+def _roles(model: Model) -> dict[str, str]:
+    """The columns that the spec names outside `columns`, by the path that names them."""
+    data, legacy = model.spec.data, model.spec.legacy
+    named = {f"spec.data.{role}": getattr(data, role) for role in ("target", "id", "time", "entity")}
+    named["spec.legacy.column"] = legacy.column if legacy else None
+    return {path: name for path, name in named.items() if name is not None}
 
 
-def _gates(model: Model) -> Iterator[str]:
-    for index, gate in enumerate(model.spec.gates):
-        yield from _gate(model, gate, f"spec.gates[{index}]")
-
-
-def _gate(model: Model, gate: Gate, path: str) -> Iterator[str]:
-    info = METRICS.get(gate.metric)
-    fitting = ", ".join(name for name, metric in METRICS.items() if model.spec.task in metric.tasks)
-    if info is None or model.spec.task not in info.tasks:
-        yield f"{path}.metric: expected a metric of task {model.spec.task} ({fitting}), found {gate.metric!r}"
-        return
-    conditions = [gate.at_least is not None, gate.at_most is not None, gate.not_worse_than is not None]
-    if sum(conditions) != 1:
-        yield f"{path}: expected one of atLeast, atMost, notWorseThan, found {sum(conditions)}"
-    yield from _limits(gate, info.range, path)
-    if gate.by and gate.not_worse_than is None:
-        yield f"{path}.by: expected only with notWorseThan, found {gate.by:g}"
-    if gate.not_worse_than == "legacy" and model.spec.legacy is None:
-        yield f"{path}.notWorseThan: expected spec.legacy to say what the legacy system is, found nothing"
-    if gate.gap_across is not None:
-        yield from _gap(model, gate, path)
-
-
-def _limits(gate: Gate, bounds: tuple[float | None, float | None], path: str) -> Iterator[str]:
-    low, high = bounds
-    for name, limit in (("atLeast", gate.at_least), ("atMost", gate.at_most)):
-        if limit is not None and high is not None and limit > high:
-            yield f"{path}.{name}: expected a number <= {high:g}, got {limit:g}"
-        if limit is not None and low is not None and limit < low:
-            yield f"{path}.{name}: expected a number >= {low:g}, got {limit:g}"
-
-
-def _gap(model: Model, gate: Gate, path: str) -> Iterator[str]:
-    column = model.spec.data.columns.get(gate.gap_across or "")
-    if column is None or not column.protected:
-        yield f"{path}.gapAcross: expected a column declared `protected: true`, found {gate.gap_across!r}"
-    if gate.at_most is None:
-        yield f"{path}: expected atMost beside gapAcross, found another condition"
+def _features(model: Model) -> Iterator[str]:
+    names = Counter(feature.name for feature in model.spec.features)
+    for index, feature in enumerate(model.spec.features):
+        if names[feature.name] > 1 or feature.name in model.spec.data.columns:
+            yield f"spec.features[{index}].name: expected a name of its own, found {feature.name!r} twice"
 
 
 def _rest(model: Model) -> Iterator[str]:
     spec = model.spec
     if not 0.5 < spec.confidence < 1:
-        yield f"spec.confidence: expected more than 50% and less than 100%, found {spec.confidence:.4%}"
-    if spec.legacy is not None and sum(v is not None for v in vars(spec.legacy).values()) != 1:
-        yield "spec.legacy: expected one of column, command, url"
-    steps = spec.serve.rollout.steps
-    if list(steps) != sorted(set(steps)):
-        yield f"spec.serve.rollout.steps: expected ascending percentages, found {list(steps)}"
-    for index, feature in enumerate(spec.features):
-        if not feature.window:
-            yield f"spec.features[{index}].window: expected more than 0, found 0d"
+        yield f"spec.confidence: expected more than 50% and less than 100%, found {format_percent(spec.confidence)}"
+    yield from _legacy(model)
+    yield from _rollout(spec.serve.rollout)
+    if spec.monitor.ground_truth is not None:
+        yield from metric_problem(model, spec.monitor.ground_truth.metric, "spec.monitor.groundTruth.metric")
+
+
+def _legacy(model: Model) -> Iterator[str]:
+    legacy = model.spec.legacy
+    if legacy is None:
+        return
+    given = [name for name in ("column", "command", "url") if getattr(legacy, name) is not None]
+    if len(given) != 1:
+        yield f"spec.legacy: expected one of column, command, url, found {' and '.join(given) or 'none'}"
+    if legacy.column == model.spec.data.target:
+        yield f"spec.legacy.column: expected another column than the target, found {legacy.column!r} in both"
+
+
+def _rollout(rollout: Rollout) -> Iterator[str]:
+    steps = list(rollout.steps)
+    if not steps or steps != sorted(set(steps)):
+        yield f"spec.serve.rollout.steps: expected ascending percentages, found {steps}"
 
 
 def not_built_yet(model: Model) -> list[str]:

@@ -16,7 +16,7 @@ class _AsWritten(GenerateJsonSchema):
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         written = super().default_schema(schema)
-        default = schema.get("default")
+        default: Any = schema.get("default")
         if isinstance(default, Part):
             del written["default"]  # its own fields say theirs
         elif PERCENT in written.get("pattern", ""):

@@ -14,11 +14,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from kelp.spec.cron import check_cron
 
 _UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-# Patterns are of the dialect that Python and JavaScript share: editors use them as they are.
-_DURATION = r"([0-9]{1,9})(ms|s|m|h|d)"
+# Patterns are of the dialect that Python, JavaScript and Go share: editors and the API server use them as they are.
+_DURATION = r"(0|[1-9][0-9]{0,8})(ms|s|m|h|d)"
+_POSITIVE_DURATION = r"[1-9][0-9]{0,8}(?:ms|s|m|h|d)"
 PERCENT = r"((?:100(?:\.0{1,6})?)|(?:[0-9]{1,2}(?:\.[0-9]{1,6})?))%"
 _QUANTITY = r"[0-9]{1,12}(?:\.[0-9]{1,9})?(?:m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?"
 _NAME = r"[a-z](?:[-a-z0-9]{0,38}[a-z0-9])?"
+_TIME_ZONE = r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*"
 _LABEL = r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?"
 
 
@@ -92,6 +94,12 @@ def _label(value: str) -> str:
     return value
 
 
+def _time_zone(value: str) -> str:
+    if not re.fullmatch(_TIME_ZONE, value):
+        raise ValueError("expected a name of the time zone database, such as UTC or Europe/Berlin")
+    return value
+
+
 def _quantity(value: Any) -> str:
     text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not re.fullmatch(_QUANTITY, text):
@@ -114,7 +122,7 @@ def _text(pattern: str, example: str) -> WithJsonSchema:
 Duration = Annotated[
     timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration), _text(_DURATION, "24h")
 ]
-PositiveDuration = Annotated[Duration, AfterValidator(_more_than_none), _text(rf"(?=.*[1-9]){_DURATION}", "24h")]
+PositiveDuration = Annotated[Duration, AfterValidator(_more_than_none), _text(_POSITIVE_DURATION, "24h")]
 Percent = Annotated[float, BeforeValidator(parse_percent), PlainSerializer(format_percent), _text(PERCENT, "20%")]
 Quantity = Annotated[
     str,
@@ -128,6 +136,7 @@ Quantity = Annotated[
 ]
 ModelName = Annotated[str, AfterValidator(_name), _text(_NAME, "fraud")]
 LabelValue = Annotated[str, AfterValidator(_label), _text(_LABEL, "finance")]
+TimeZone = Annotated[str, AfterValidator(_time_zone), _text(_TIME_ZONE, "UTC")]
 Cron = Annotated[str, AfterValidator(check_cron), WithJsonSchema({"type": "string", "examples": ["0 3 * * 1"]})]
 Scalar = Annotated[Any, BeforeValidator(_scalar), WithJsonSchema({"type": ["number", "string", "boolean"]})]
 Text = Annotated[str, Field(max_length=2000)]

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Strict YAML: one UTF-8 document, string keys, no duplicates, no aliases, and `on`/`yes`/`no` stay words."""
+"""Strict YAML: one UTF-8 document of JSON's values; string keys, no duplicates, no aliases, no tags.
 
+`on`, `yes` and `no` stay words, as do dates, `0x1f`, `1_000` and `.inf`.
+"""
+
+import math
 import re
 from typing import Any
 
@@ -10,6 +14,8 @@ from kelp.errors import SpecError
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 24
+_INT, _FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _StrictLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
@@ -29,11 +35,21 @@ class _StrictLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no typ
         return mapping
 
 
+def _construct_number(loader: _StrictLoader, node: yaml.ScalarNode) -> int | float:
+    text = loader.construct_scalar(node)
+    number = float(text)
+    if not math.isfinite(number):
+        raise _error(node, "the number is too large")
+    return int(text) if node.tag == _INT else number
+
+
+_StrictLoader.add_constructor(_INT, _construct_number)
+_StrictLoader.add_constructor(_FLOAT, _construct_number)
 _StrictLoader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|)$"), ["~", "n", ""])
 _StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
-_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9][0-9]*)$"), list("-0123456789"))
+_StrictLoader.add_implicit_resolver(_INT, re.compile(r"^-?(?:0|[1-9][0-9]*)$"), list("-0123456789"))
 _StrictLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
+    _FLOAT,
     re.compile(r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"),
     list("-0123456789"),
 )
@@ -71,11 +87,11 @@ def parse(content: bytes, place: str) -> dict[str, Any]:
 
 
 def _check_events(text: str) -> None:
-    """Refuse before anything is built: aliases, a second document, too deep nesting."""
+    """Refuse before anything is built: what `_problem` names, a second document, too deep nesting."""
     depth = documents = 0
     for event in yaml.parse(text, yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise _error(event, "anchors and aliases are not allowed; write the value out")
+        if problem := _problem(event):
+            raise _error(event, problem)
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
@@ -83,6 +99,17 @@ def _check_events(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise _error(event, f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _problem(event: yaml.Event) -> str:
+    """What is not allowed about one event, or nothing."""
+    if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+        return "anchors and aliases are not allowed; write the value out"
+    if getattr(event, "tag", None):
+        return f"tags are not allowed, found {event.tag}; write the plain value"
+    if isinstance(event, yaml.ScalarEvent) and _SURROGATE.search(event.value):
+        return r"half of a surrogate pair is not a character; write it itself, or as \U and eight digits"
+    return ""
 
 
 def _error(node: Any, message: str) -> yaml.MarkedYAMLError:

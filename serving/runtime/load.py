@@ -7,29 +7,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kelp.errors import IntegrityError
+from kelp.errors import EnvironmentFault, InputError, IntegrityError
 from kelp.frame.scorer import GOLDEN_FILE, MODEL_FILE, TRANSFORM_FILE, Scorer
+from kelp.registry import MANIFEST
+from kelp.registry.signature import verify
 
-MANIFEST_FILE = "manifest.json"
-SIGNATURE_FILE = "signature"
 _FETCH = "fetch the version from the registry again"
 
 Verify = Callable[[Path], None]
 """Raise IntegrityError unless a version directory is signed as it must be."""
 
 
-def load_version(folder: Path, verify: Verify | None = None) -> Scorer:
+def load_version(folder: Path, check_signature: Verify | None = None) -> Scorer:
     """Load a version directory that is what its manifest says.
 
     Args:
         folder: holds manifest.json, model.onnx, transform.json, golden.json and maybe more.
-        verify: checks the signature first; None accepts unsigned versions.
+        check_signature: is asked first; None accepts unsigned versions.
 
     Raises:
         IntegrityError: a signature, digest or golden score differs, or a file is missing; the place is the file.
     """
-    if verify is not None:
-        verify(folder)
+    if check_signature is not None:
+        check_signature(folder)
     check_digests(folder)
     scorer = Scorer.load(folder)
     scorer.check_golden(folder)
@@ -42,10 +42,10 @@ def check_digests(folder: Path) -> None:
     Raises:
         IntegrityError: as `load_version`.
     """
-    for name, expected in _listed(folder / MANIFEST_FILE).items():
+    for name, expected in _listed(folder / MANIFEST).items():
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):
-            raise IntegrityError(f"lists {name}, which is outside", place=str(folder / MANIFEST_FILE), fix=_FETCH)
+            raise IntegrityError(f"lists {name}, which is outside", place=str(folder / MANIFEST), fix=_FETCH)
         try:
             with path.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -72,25 +72,22 @@ def _listed(manifest: Path) -> dict[str, Any]:
 
 
 def signed_with(public_key: Path) -> Verify:
-    """Build the check that `signature` is OpenSSF model signing's of the whole directory, made with this EC key."""
+    """Build the check that a version is signed as a whole with this EC key.
 
-    def verify(folder: Path) -> None:
-        from model_signing import hashing, verifying
+    Raises:
+        EnvironmentFault: the key cannot be read.
+        InputError: it is no EC public key in PEM.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-        signature = folder / SIGNATURE_FILE
-        if not signature.is_file():
-            raise IntegrityError(
-                "the version is not signed, and --public-key asks for a signature", place=str(signature), fix=_FETCH
-            )
-        everything_else = hashing.Config()  # type: ignore[no-untyped-call]  # partly typed
-        everything_else.set_ignored_paths(paths=[signature], ignore_git_paths=False)
-        try:
-            config = verifying.Config()  # type: ignore[no-untyped-call]
-            config.use_elliptic_key_verifier(public_key=public_key)
-            config.set_hashing_config(everything_else).verify(folder, signature)
-        except Exception as error:  # of many kinds: a wrong key, a damaged bundle, a changed file; each means no
-            raise IntegrityError(
-                f"does not verify with {public_key}: {type(error).__name__}: {error}", place=str(signature), fix=_FETCH
-            ) from error
-
-    return verify
+    try:
+        key = load_pem_public_key(public_key.read_bytes())
+    except OSError as error:
+        raise EnvironmentFault(f"the public key cannot be read ({error.strerror})", place=str(public_key)) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise InputError("expected an EC public key in PEM, found something else", place=str(public_key)) from error
+    if not isinstance(key, EllipticCurvePublicKey):
+        raise InputError("expected an EC public key, found one of another kind", place=str(public_key))
+    return lambda folder: verify(folder, public_key)

@@ -72,14 +72,15 @@ def serve(options: Options) -> None:
     """Load the models and serve them until a signal ends the process.
 
     Raises:
-        EnvironmentFault: the address cannot be listened on.
+        EnvironmentFault: the address cannot be listened on, or the public key cannot be read.
+        InputError: the public key is none.
         IntegrityError: a version is not what its manifest or signature says; then nothing is served.
         SystemExit: with code 0, after a signal.
     """
     with _bind(options.host, options.port) as bound:
-        verify = signed_with(options.public_key) if options.public_key is not None else None
+        check = signed_with(options.public_key) if options.public_key is not None else None
         models = [
-            ServedModel(source.name, source.version, load_version(source.folder, verify)) for source in options.models
+            ServedModel(source.name, source.version, load_version(source.folder, check)) for source in options.models
         ]
         _quieten_libraries()
         server = _Server(http_port=options.port, enable_grpc=False, enable_latency_logging=False, workers=1)

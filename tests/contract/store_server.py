@@ -39,7 +39,7 @@ class S3Server:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [rclone, "serve", "s3", "--addr", self.endpoint, "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}"]
-                + ["--config", "", "--dir-cache-time", "0s", str(self.buckets)],
+                + ["--config", "", str(self.buckets)],
                 stdout=log,
                 stderr=log,
             )

@@ -76,7 +76,7 @@ def strict(schema: Schema) -> Schema:
     """The JSON Schema of a structural OpenAPI schema, with the fields that pruning would drop refused."""
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
-    made = {
+    made: Schema = {
         name: schema[name] for name in ("type", "enum", "pattern", "minimum", "maximum", "required") if name in schema
     }
     made |= {name: schema[name] for name in schema if re.fullmatch(r"(min|max)(Length|Items|Properties)", name)}

@@ -118,10 +118,10 @@ def test_content_comes_back_as_it_was_put(store: Store, tmp_path: Path, content:
 
     assert digest == sha256(content)
     assert store.get("a/key", target, sha256=digest) == digest
-    assert target.read_bytes() == content
-    assert store.read_bytes("a/key") == content
+    assert sha256(target.read_bytes()) == digest
+    assert sha256(store.read_bytes("a/key")) == digest
     with store.open("a/key") as stream:
-        assert stream.read(3) + stream.read() == content
+        assert sha256(stream.read(3) + stream.read()) == digest
     assert list(store.list()) == [Item("a/key", len(content))]
 
 
@@ -172,13 +172,16 @@ def test_list_is_sorted_and_knows_folders_from_prefixes(store: Store) -> None:
     assert list(store.list("nothing/here")) == []
 
 
-def test_list_goes_on_after_a_thousand_keys(s3_server: S3Server, tmp_path: Path) -> None:
-    store = an_s3_store(tmp_path, s3_server.endpoint, f"s3://{BUCKET}/{tmp_path.name}")
-    folder = s3_server.buckets / BUCKET / tmp_path.name
-    folder.mkdir()
+def test_list_goes_on_after_a_thousand_keys(tmp_path: Path) -> None:
+    server = S3Server(tmp_path)
     for number in range(1001):
-        (folder / f"{number:04}").touch()
-    assert [item.key for item in store.list()] == [f"{number:04}" for number in range(1001)]
+        (server.buckets / BUCKET / f"{number:04}").touch()
+    server.start()
+    try:
+        store = an_s3_store(tmp_path, server.endpoint, f"s3://{BUCKET}")
+        assert [item.key for item in store.list()] == [f"{number:04}" for number in range(1001)]
+    finally:
+        server.kill()
 
 
 def test_a_missing_key_is_not_found(store: Store, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from kelp.home import SIGNING_KEY, SIGNING_PUBLIC_KEY, ensure_home
+from kelp.registry.signature import sign
 
 ROW = {"amount": 12.5, "merchant": "shop", "is_foreign": True, "items": 2}
 V1 = "/v1/models/fraud:predict"
@@ -111,17 +112,13 @@ def test_wrong_command_line_stops_the_start_with_exit_code_2() -> None:
 def test_version_signed_with_the_given_key_is_served_and_others_are_not(
     tmp_path: Path, write_version: WriteVersion, start: Start
 ) -> None:
-    from model_signing import hashing, signing
-
     ensure_home(tmp_path / "workspace")
     keys = tmp_path / "workspace" / "keys"
     folder = write_version(tmp_path / "1")
     arguments = ["--model-name", "fraud", "--model-dir", str(folder), "--public-key", str(keys / SIGNING_PUBLIC_KEY)]
     code, message = refused_start(*arguments)
     assert (code, "the version is not signed" in message) == (4, True)
-    ignored = hashing.Config().set_ignored_paths(paths=[folder / "signature"])  # type: ignore[no-untyped-call]
-    config = signing.Config().use_elliptic_key_signer(private_key=keys / SIGNING_KEY)  # type: ignore[no-untyped-call]
-    config.set_hashing_config(ignored).sign(folder, folder / "signature")
+    sign(folder, keys / SIGNING_KEY)
     with start(tmp_path / "log", *arguments) as server:
         assert httpx.post(server.url + V1, json={"instances": [ROW]}).status_code == 200
     (folder / "report.html").write_text("added later")

@@ -19,8 +19,15 @@ def a_model() -> Model:
 
 
 def a_home(registry: str = "s3://kelp/registry/", serving: str = "") -> Home:
-    folders = dict.fromkeys(("data_root", "store", "audit", "runs", "keys"), "/x")
-    return Home(**folders, registry=registry, images=Images(serving=serving))
+    return Home(
+        data_root="s3://kelp/data",
+        store="s3://kelp/store",
+        registry=registry,
+        audit="http://kelp-audit.kelp-system:8085",
+        runs="/tmp/runs",
+        keys="/etc/kelp-keys",
+        images=Images(serving=serving),
+    )
 
 
 def kinds_and_names(objects: list[dict[str, object]]) -> list[tuple[object, object]]:

@@ -21,9 +21,13 @@ def a_model(name: str = "fraud", labels: dict[str, str] | None = None, **serve: 
 
 
 def a_cluster_home() -> Home:
-    folders = dict.fromkeys(("data_root", "store", "registry", "audit", "runs", "keys"), "s3://kelp/x")
     return Home(
-        **folders,
+        data_root="s3://kelp/data",
+        store="s3://kelp/store",
+        registry="s3://kelp/registry",
+        audit="http://kelp-audit.kelp-system:8085",
+        runs="/tmp/runs",
+        keys="/etc/kelp-keys",
         kfp=Kfp(namespace="team"),
         images=Images(serving=f"r/kelp-serving@sha256:{'0' * 64}"),
         gateway=Gateway(name="door", namespace="doors"),

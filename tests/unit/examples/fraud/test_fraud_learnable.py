@@ -32,7 +32,7 @@ def encoded(table: pa.Table) -> tuple[Rows, Labels]:
 
 def fitted(table: pa.Table) -> xgboost.XGBClassifier:
     rows, labels = encoded(table)
-    model = xgboost.XGBClassifier(n_estimators=100, max_depth=6, learning_rate=0.1, n_jobs=2)
+    model = xgboost.XGBClassifier(n_estimators=100, max_depth=6, learning_rate=0.1, n_jobs=1)
     return model.fit(rows[:TRAINING_ROWS], labels[:TRAINING_ROWS])
 
 

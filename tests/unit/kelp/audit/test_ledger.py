@@ -2,7 +2,7 @@
 import logging
 import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -28,6 +28,15 @@ class Registry:
         if self.is_down:
             raise EnvironmentFault("the registry is down")
         self.copies[model] = dict(aliases)
+
+
+@pytest.fixture
+def warned(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What the log warned of, also after another test configured kelp's loggers."""
+    logger = logging.getLogger("kelp.audit")
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
 
 
 def edit(folder: Path, statement: str, *values: object) -> None:
@@ -131,35 +140,34 @@ def test_a_repeated_move_writes_the_copy_that_failed(tmp_path: Path) -> None:
 
 
 def test_a_registry_that_is_down_does_not_keep_the_log_from_opening(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, warned: pytest.LogCaptureFixture
 ) -> None:
     registry = Registry()
     with a_log(tmp_path) as log:
         log.move_alias("fraud", "champion", expected=None, version=1)
     registry.is_down = True
-    with caplog.at_level(logging.WARNING), a_log(tmp_path, publish_aliases=registry.publish) as log:
+    with a_log(tmp_path, publish_aliases=registry.publish) as log:
         fill(log, 1)
-    assert "the registry is down" in caplog.text
+    assert "the registry is down" in warned.text
 
 
 def test_a_checkpoint_file_that_cannot_be_written_loses_no_record(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, warned: pytest.LogCaptureFixture
 ) -> None:
     with a_log(tmp_path) as log:
         (tmp_path / ".checkpoint.new").mkdir()
-        with caplog.at_level(logging.WARNING):
-            fill(log, 1)
+        fill(log, 1)
         assert log.size() == 1
-    assert "could not be written" in caplog.text
+    assert "could not be written" in warned.text
 
 
-def test_an_unreadable_checkpoint_file_is_written_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_checkpoint_file_is_written_anew(tmp_path: Path, warned: pytest.LogCaptureFixture) -> None:
     with a_log(tmp_path) as log:
         fill(log, 2)
     (tmp_path / "checkpoint").write_bytes(b"\xff")
-    with caplog.at_level(logging.WARNING), a_log(tmp_path) as log:
+    with a_log(tmp_path) as log:
         assert (tmp_path / "checkpoint").read_text() == log.checkpoint()
-    assert "is written anew" in caplog.text
+    assert "is written anew" in warned.text
 
 
 @pytest.mark.parametrize(
@@ -182,16 +190,16 @@ def test_an_unreadable_checkpoint_file_is_written_anew(tmp_path: Path, caplog: p
     ],
 )
 def test_a_log_that_is_not_what_was_signed_is_never_extended(
-    tmp_path: Path, statements: list[str], message: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, statements: list[str], message: str, warned: pytest.LogCaptureFixture
 ) -> None:
     with a_log(tmp_path) as log:
         fill(log, 4)
     evidence = (tmp_path / "checkpoint").read_bytes()
     for statement in statements:
         edit(tmp_path, statement)
-    with caplog.at_level(logging.WARNING), a_log(tmp_path) as log, pytest.raises(IntegrityError, match=message):
+    with a_log(tmp_path) as log, pytest.raises(IntegrityError, match=message):
         log.append("step.done", "x")
-    assert "nothing more is signed" in caplog.text
+    assert "nothing more is signed" in warned.text
     assert (tmp_path / "checkpoint").read_bytes() == evidence
 
 

@@ -11,6 +11,7 @@ from kelp.frame.transform import Feature, RawColumn, Transform
 from serving.runtime.front import Front, Message, Receive, Scope, Send
 from serving.runtime.metrics import RequestMetrics
 from serving.runtime.model import OFF_LOOP_ROWS, ServedModel
+from serving.runtime.v1 import V1Request
 
 AMOUNT = Transform(
     task="regression",
@@ -121,8 +122,6 @@ def test_large_batch_does_not_block_the_event_loop() -> None:
                 return [np.zeros(len(inputs["rows"]), dtype=np.float32)]
 
         model = ServedModel("price", 3, Scorer(AMOUNT, WaitsForTheLoop()))
-        from serving.runtime.v1 import V1Request
-
         answer = await model.predict(V1Request([[1.0]] * (OFF_LOOP_ROWS + 1)))
         return len(answer.scores) == OFF_LOOP_ROWS + 1
 

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from kelp.errors import IntegrityError
+from kelp.errors import EnvironmentFault, InputError, IntegrityError
+from kelp.home import SIGNING_PUBLIC_KEY, ensure_home
 from serving.runtime.load import check_digests, load_version, signed_with
 
 CONTENT = {"model.onnx": b"model", "transform.json": b"{}", "golden.json": b"{}", "card.md": b"# card"}
@@ -82,14 +85,39 @@ def test_nothing_is_read_before_the_signature_is_verified(tmp_path: Path) -> Non
         load_version(tmp_path / "absent", refuse)
 
 
-def test_unsigned_version_is_refused_where_a_signature_is_asked_for(folder: Path) -> None:
+@pytest.fixture
+def public_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workspace = tmp_path_factory.mktemp("workspace")
+    ensure_home(workspace)
+    return workspace / "keys" / SIGNING_PUBLIC_KEY
+
+
+def test_unsigned_version_is_refused_where_a_signature_is_asked_for(folder: Path, public_key: Path) -> None:
     with pytest.raises(IntegrityError, match="not signed"):
-        signed_with(folder / "key.pem")(folder)
+        signed_with(public_key)(folder)
 
 
 @pytest.mark.parametrize("signature", ["", "{}", "not json"])
-def test_damaged_signature_is_refused(folder: Path, signature: str) -> None:
+def test_damaged_signature_is_refused(folder: Path, public_key: Path, signature: str) -> None:
     (folder / "signature").write_text(signature)
-    with pytest.raises(IntegrityError, match="does not verify") as caught:
-        signed_with(folder / "key.pem")(folder)
-    assert caught.value.place == str(folder / "signature")
+    with pytest.raises(IntegrityError, match="does not fit"):
+        signed_with(public_key)(folder)
+
+
+def test_missing_public_key_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match=r"key\.pem: the public key cannot be read"):
+        signed_with(tmp_path / "key.pem")
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN PUBLIC KEY-----", b"\xff"])
+def test_file_that_is_no_public_key_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "key.pem").write_bytes(content)
+    with pytest.raises(InputError, match="expected an EC public key"):
+        signed_with(tmp_path / "key.pem")
+
+
+def test_public_key_of_another_kind_is_refused(tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate().public_key()
+    (tmp_path / "key.pem").write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    with pytest.raises(InputError, match="another kind"):
+        signed_with(tmp_path / "key.pem")
