@@ -117,7 +117,7 @@ def stored_tree_problems(stored: Mapping[tuple[int, int], bytes], vouched: Vouch
         return []
     level, index = wrong[0]
     over = (index << level, ((index + 1) << level) - 1) if 0 <= level < 64 else (None, None)
-    message = f"{len(wrong)} nodes of the stored tree are false, the first at level {level}, position {index}"
+    message = f"the stored tree has {len(wrong)} false nodes, the first at level {level}, position {index}"
     return [Problem(f"{message}: proofs made from them are wrong", *over)]
 
 

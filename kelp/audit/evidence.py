@@ -45,19 +45,21 @@ def read_evidence(path: Path) -> Evidence:
     if not path.is_file():
         raise NotFound("there is no audit log here", place=str(path), fix="give the path of its audit.db")
     before = _state(path)
-    is_still = before[1] is None
+    is_still = not before[2]
     evidence = _read(path, immutable=is_still)
     if is_still and _state(path) != before:
         evidence = _read(path, immutable=False)
     return evidence
 
 
-def _state(path: Path) -> tuple[tuple[int, int], int | None]:
-    """Return the file's size and time, and the size of its write-ahead log if that holds anything."""
-    wal = path.with_name(f"{path.name}-wal")
-    pending = wal.stat().st_size if wal.exists() else 0
+def _state(path: Path) -> tuple[int, int, bool]:
+    """Return the file's size and time, and whether a write-ahead log holds anything more."""
+    try:
+        has_pending = path.with_name(f"{path.name}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        has_pending = False
     file = path.stat()
-    return (file.st_size, file.st_mtime_ns), pending or None
+    return file.st_size, file.st_mtime_ns, has_pending
 
 
 def _read(path: Path, *, immutable: bool) -> Evidence:

@@ -265,7 +265,7 @@ class Ledger:
                 replace_text(self._folder / CHECKPOINT_FILE, note)
                 if not (self._folder / VKEY_FILE).exists():
                     replace_text(self._folder / VKEY_FILE, f"{self.signer.verifier}\n")
-        except OSError as error:
+        except (KelpError, OSError) as error:
             _logger.warning("the file %s could not be written: %s", self._folder / CHECKPOINT_FILE, error)
 
     def _publish(self) -> None:
