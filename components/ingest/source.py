@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a source's address to the files it means."""
+"""From a source's address to the files it means, the same in a folder and in an object store."""
 
 import fnmatch
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,37 +15,38 @@ FORMATS = {".parquet": "parquet", ".csv": "csv", ".csv.gz": "csv"}
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file of a source: its name below the source's root, where it lies, and how to read it."""
+    """One file of a source: its own name, where it lies, and how to read it."""
 
     name: str
     path: Path
     format: str
 
 
-def resolve(address: str, home: Home, workplace: Path) -> list[SourceFile]:
-    """The files behind `data://`, `file://` or `s3://`, sorted by name.
+def resolve(address: str, home: Home, scratch: Path) -> list[SourceFile]:
+    """Find the files behind `data://`, `file://` or `s3://`, sorted by name.
+
+    An address is a file, a folder (the files that lie in it, not below it) or a folder and a glob of names. Files
+    whose names begin with a dot, or that are neither Parquet nor CSV, are passed over.
 
     Args:
-        address: a file, a folder or a glob; `data://` starts at the home's data root.
+        address: `data://` starts at the home's data root, which may be a folder or `s3://bucket/prefix`.
         home: the data root and the object store's access.
-        workplace: a folder on the same disk; `s3://` files are brought to a folder beside it.
+        scratch: an existing folder; files from `s3://` are brought to it.
 
     Raises:
-        DataError: nothing is there, it cannot be read, or formats are mixed.
+        DataError: the address is malformed, nothing is there, it cannot be read, or formats are mixed.
     """
-    location = address
-    if address.startswith("data://"):
-        location = f"{home.data_root.rstrip('/')}/{address.removeprefix('data://')}"
+    location = _location(address, home)
     if location.startswith("s3://"):
-        found = _from_s3(location, home, workplace.with_name(f"{workplace.name}.source"))
+        found = _from_s3(location, home, scratch)
     else:
-        found = _from_folder(Path(location.removeprefix("file://")))
-    files = [SourceFile(name, path, FORMATS[_ending(name)]) for name, path in found if _ending(name)]
+        found = _from_folder(Path(location), address)
+    files = [SourceFile(path.name, path, FORMATS[_ending(path.name)]) for path in found]
     if not files:
         raise DataError(
             f"no Parquet or CSV file is there (looked in {location})",
             place=address,
-            fix="check spec.data.source and dataRoot in .kelp/home.toml",
+            fix="check spec.data.source (a glob may stand in its last part only) and dataRoot in home.toml",
         )
     formats = sorted({file.format for file in files})
     if len(formats) > 1:
@@ -52,37 +54,64 @@ def resolve(address: str, home: Home, workplace: Path) -> list[SourceFile]:
     return files
 
 
+def _location(address: str, home: Home) -> str:
+    """The folder path or `s3://` location that an address means."""
+    scheme, _, path = address.partition("://")
+    if scheme not in ("data", "file", "s3") or not path or "\0" in path or ".." in path.split("/"):
+        raise DataError(
+            f"expected data://, file:// or s3:// and a path without `..`, found {address!r}", place="spec.data.source"
+        )
+    if scheme == "data":
+        return f"{home.data_root.rstrip('/')}/{path}"
+    return path if scheme == "file" else address
+
+
 def _ending(name: str) -> str:
     return next((ending for ending in FORMATS if name.lower().endswith(ending)), "")
 
 
-def _from_folder(path: Path) -> list[tuple[str, Path]]:
-    """Files of a folder, of a glob in the last part of a path, or the one file."""
+def _is_glob(name: str) -> bool:
+    return any(sign in name for sign in "*?[")
+
+
+def _wanted(names: Iterable[str], pattern: str) -> list[str]:
+    """The names that match and can be read, sorted."""
+    return sorted(
+        name for name in names if fnmatch.fnmatchcase(name, pattern) and _ending(name) and not name.startswith(".")
+    )
+
+
+def _from_folder(path: Path, address: str) -> list[Path]:
     try:
-        if path.is_dir():
-            found = sorted(child for child in path.iterdir() if child.is_file())
-        elif any(sign in path.name for sign in "*?["):
-            found = sorted(child for child in path.parent.glob(path.name) if child.is_file())
+        if path.is_file():
+            folder, names = path.parent, [path.name] if _ending(path.name) else []
         else:
-            found = [path] if path.is_file() else []
-        for child in found:
-            with child.open("rb"):
-                pass
+            folder, pattern = (path, "*") if path.is_dir() else (path.parent, path.name)
+            children = folder.iterdir() if folder.is_dir() and _is_glob(pattern) else ()
+            names = _wanted((child.name for child in children if child.is_file()), pattern)
+        for name in names:
+            with (folder / name).open("rb") as file:
+                file.read(1)
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", place=str(error.filename or path)) from error
-    return [(child.name, child) for child in found]
+        raise DataError(
+            f"cannot be read ({error.strerror})",
+            place=str(error.filename or address),
+            fix="check the permissions and the disk",
+        ) from error
+    return [folder / name for name in names]
 
 
-def _from_s3(location: str, home: Home, target: Path) -> list[tuple[str, Path]]:
-    bucket, _, pattern = location.removeprefix("s3://").partition("/")
-    folder = pattern.split("*")[0].rpartition("/")[0]
+def _from_s3(location: str, home: Home, scratch: Path) -> list[Path]:
+    bucket, _, key = location.removeprefix("s3://").partition("/")
     store = open_store(f"s3://{bucket}", home)
-    target.mkdir(exist_ok=True)
-    found = []
-    for index, item in enumerate(store.list(folder)):
-        is_meant = fnmatch.fnmatch(item.key, pattern) or item.key.startswith(f"{pattern.rstrip('/')}/")
-        if is_meant and _ending(item.key):
-            local = target / f"{index}-{Path(item.key).name}"
-            store.get(item.key, local)
-            found.append((item.key, local))
-    return found
+    key = key.rstrip("/")
+    if _ending(key) and not _is_glob(key) and store.exists(key):
+        folder, _, pattern = key.rpartition("/")
+        names = [pattern]
+    else:
+        folder, _, pattern = key.rpartition("/") if _is_glob(key) else (key, "", "*")
+        below = [item.key.rpartition("/") for item in store.list(folder)]
+        names = _wanted((name for parent, _, name in below if parent == folder), pattern)
+    for name in names:
+        store.get(f"{folder}/{name}".lstrip("/"), scratch / name)
+    return [scratch / name for name in names]

@@ -75,7 +75,7 @@ def s3_faults(place: str) -> Iterator[None]:
 
 def _answer_to_error(error: Exception, place: str) -> KelpError:
     """The error for what the server answered; it is the server's code that counts, not the HTTP status."""
-    code = _code(error)
+    code, message = _code_and_message(error)
     if not code:
         return _not_s3(error, place)
     if code == "NoSuchKey":
@@ -89,7 +89,7 @@ def _answer_to_error(error: Exception, place: str) -> KelpError:
             fix=f"check {S3_ACCESS_KEY} and {S3_SECRET_KEY} in the keys folder, and their rights on the bucket",
         )
     return EnvironmentFault(
-        f"S3 answered {code}: {_brief(error)}", place=place, fix="look into the log of the S3 server; then try again"
+        f"S3 answered {code}: {message[:256]}", place=place, fix="look into the log of the S3 server; then try again"
     )
 
 
@@ -100,18 +100,18 @@ def no_bucket(place: str) -> EnvironmentFault:
     )
 
 
-def _code(error: Exception) -> str:
-    """The S3 error code.
+def _code_and_message(error: Exception) -> tuple[str, str]:
+    """The S3 error code and its explanation; empty if the answer had none.
 
-    The client reads only errors of type application/xml; some servers answer text/xml, and then the
-    code is found in the body it quotes.
+    The client reads only errors of type application/xml. Some servers answer text/xml; then both are in the
+    body, which the client's error quotes.
     """
     from minio.error import S3Error
 
     if isinstance(error, S3Error):
-        return error.code or ""
-    quoted = re.search(r"<Code>(\w+)</Code>", str(error))
-    return quoted.group(1) if quoted else ""
+        return error.code or "", error.message or ""
+    found = {tag: text for tag, text in re.findall(r"<(Code|Message)>([^<]*)<", str(error))}
+    return found.get("Code", ""), found.get("Message", "")
 
 
 def _not_s3(error: Exception, place: str) -> EnvironmentFault:
@@ -123,5 +123,5 @@ def _not_s3(error: Exception, place: str) -> EnvironmentFault:
 
 
 def _brief(error: Exception) -> str:
-    """At most 256 characters of the error: an answer may be a whole page."""
-    return str(error)[:256]
+    """At most 256 characters of the error, on one line: an answer may be a whole page."""
+    return " ".join(str(error).split())[:256]
