@@ -98,6 +98,6 @@ def _error(failure: "Failure", run_dir: Path) -> KelpError:
     kind = InputError if failure.exit_code == InputError.exit_code else kinds.get(failure.type, EnvironmentFault)
     message = failure.message
     if failure.traceback:
-        message = f"the step {failure.step} failed: {failure.type}: {message}\n{failure.traceback}"
+        message = f"{failure.type}: {message}\n{failure.traceback}"
     fix = failure.fix or f"the whole log: {run_dir / 'run.log'}"
-    return kind(message, place=failure.place or f"step {failure.step}", fix=fix)
+    return kind(message, place=failure.place or f"step {failure.step or 'unknown'}", fix=fix)

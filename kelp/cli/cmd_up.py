@@ -2,6 +2,7 @@
 """kelp up: serve every champion on this machine, in the foreground."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -74,6 +75,7 @@ def _fetch(session: Session, name: str, version: int) -> Path:
 
     folder = session.workspace / "serving" / name / str(version)
     log = session.registry.log
+    shutil.rmtree(folder, ignore_errors=True)  # what an earlier server left; never trusted
     try:
         session.registry.fetch(name, version, folder)
         verify(folder, Path(session.home.keys) / SIGNING_PUBLIC_KEY)

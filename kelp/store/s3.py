@@ -106,7 +106,10 @@ class S3Store:
 
             body = io.BufferedReader(Checked(read, size, digest, place), CHUNK)
             with s3_faults(self._address(name)):
-                self._client.put_object(self._bucket, name, body, size, metadata={_DIGEST: digest})
+                # One part at a time: the client's upload threads outlive a source that fails.
+                self._client.put_object(
+                    self._bucket, name, body, size, metadata={_DIGEST: digest}, num_parallel_uploads=1
+                )
         return digest
 
     @contextmanager

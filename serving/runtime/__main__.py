@@ -3,6 +3,7 @@
 
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 
 from kelp import log
@@ -14,6 +15,7 @@ def main(arguments: Sequence[str]) -> int:
     """Serve until a signal ends the process; return the exit code of an error."""
     options = parse_options(arguments)
     log.configure()
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # KServe 0.21's own routes use it
     logger = logging.getLogger("serving.runtime")
     try:
         from serving.runtime.server import serve  # KServe takes a second to import: a wrong command line is told first

@@ -18,31 +18,35 @@ def cut_wire(endpoint: str, *, up: int | None = None, down: int | None = None) -
     host, port = endpoint.split(":")
     listener = socket.create_server(("127.0.0.1", 0))
     limits = {"up": up, "down": down}
+    ended = threading.Event()
 
     def accept() -> None:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
                 with client, socket.create_connection((host, int(port))) as server, suppress(OSError):
-                    _forward(client, server, limits)
+                    _forward(client, server, limits, ended)
 
     thread = threading.Thread(target=accept)
     thread.start()
     try:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
+        ended.set()
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
 
 
-def _forward(client: socket.socket, server: socket.socket, limits: dict[str, int | None]) -> None:
+def _forward(
+    client: socket.socket, server: socket.socket, limits: dict[str, int | None], ended: threading.Event
+) -> None:
     passed = {"up": 0, "down": 0}
     with selectors.DefaultSelector() as selector:
         selector.register(client, selectors.EVENT_READ, (server, "up"))
         selector.register(server, selectors.EVENT_READ, (client, "down"))
-        while True:
-            for key, _ in selector.select():
+        while not ended.is_set():
+            for key, _ in selector.select(timeout=0.05):
                 target, direction = key.data
                 source = client if direction == "up" else server
                 data = source.recv(1 << 16)

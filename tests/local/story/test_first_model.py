@@ -10,6 +10,9 @@ import pytest
 from tests.local.story.workplace import ROOT, Workplace
 
 
+PAYMENT = (ROOT / "examples" / "fraud" / "payments.json").read_text()
+
+
 def test_run_makes_a_champion_with_report_and_checkpoint(trained: Workplace) -> None:
     (run,) = trained.json("runs")
     assert run["state"] == "succeeded"
@@ -36,6 +39,12 @@ def test_predict_answers_raw_rows_through_the_served_champion(trained: Workplace
     assert [answer["label"] for answer in answers] == ["true", "true", "false", "false"]
     assert refused.status_code == 400
     assert "instances[0]" in refused.text
+
+
+def test_a_second_server_starts_where_the_first_one_was(trained: Workplace) -> None:
+    for _ in range(2):
+        with trained.serving("fraud"):
+            assert trained.kelp("predict", "fraud", "--input", "-", "--wait", "60", text=PAYMENT).startswith('{"score"')
 
 
 def test_verify_says_ok_and_what_it_cannot_know(trained: Workplace) -> None:

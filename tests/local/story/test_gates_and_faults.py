@@ -80,7 +80,7 @@ def test_one_flipped_byte_is_named(trained: Workplace, pattern: str, refuses_to_
         said = trained.kelp("audit", "verify", expect=4)
         assert path.name in said
         if refuses_to_serve:
-            trained.kelp("up", "--port", "0", expect=4)
+            assert path.name in trained.kelp("up", "--port", "0", expect=4)
     finally:
         path.write_bytes(good)
     assert "OK " in trained.kelp("audit", "verify")
