@@ -37,12 +37,9 @@ class S3Server:
         """Start the server and wait until it accepts connections."""
         rclone = shutil.which("rclone", path=sysconfig.get_path("scripts")) or "rclone"
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [rclone, "serve", "s3", "--addr", self.endpoint, "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}"]
-                + ["--config", "", str(self.buckets)],
-                stdout=log,
-                stderr=log,
-            )
+            credentials = f"{ACCESS_KEY},{SECRET_KEY}"
+            command = [rclone, "serve", "s3", "--addr", self.endpoint, "--auth-key", credentials, "--config", ""]
+            self._process = subprocess.Popen([*command, str(self.buckets)], stdout=log, stderr=log)
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not self._accepts():
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -257,9 +257,12 @@ def test_a_stream_that_fails_midway_leaves_the_old_content(store: Store) -> None
 
 def test_an_error_of_the_callers_block_passes_unchanged(store: Store) -> None:
     store.write_bytes("key", b"x" * (3 * MIB))
-    with pytest.raises(OSError, match="mine"), store.open("key") as stream:
-        stream.read(10)
-        raise OSError("mine")
+
+    def fail(stream: BinaryIO) -> None:
+        raise OSError(f"mine, after {stream.read(1)!r}")
+
+    with pytest.raises(OSError, match="mine, after b'x'"), store.open("key") as stream:
+        fail(stream)
     assert store.exists("key")
 
 
@@ -293,6 +296,6 @@ def test_a_store_that_is_not_there_says_so(s3_server: S3Server, tmp_path: Path) 
             lambda store=store: store.exists("key"),
             lambda store=store: store.delete("key"),
         ):
-            with pytest.raises(EnvironmentFault, match="(folder of the store|bucket) does not exist"):
+            with pytest.raises(EnvironmentFault, match=r"(folder of the store|bucket) does not exist"):
                 use()
     assert not (tmp_path / "missing").exists()

@@ -9,7 +9,6 @@ import pytest
 
 from tests.local.story.workplace import ROOT, Workplace
 
-
 PAYMENT = (ROOT / "examples" / "fraud" / "payments.json").read_text()
 
 
