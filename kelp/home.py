@@ -11,6 +11,7 @@ import secrets
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -77,15 +78,18 @@ class Gateway(_Part):
     class_name: str = "eg"
 
 
+Location = Annotated[str, Field(min_length=1)]
+
+
 class Home(_Part):
     """The resolved home: every location absolute, or a URL."""
 
-    data_root: str
-    store: str
-    registry: str
-    audit: str
-    runs: str
-    keys: str
+    data_root: Location
+    store: Location
+    registry: Location
+    audit: Location
+    runs: Location
+    keys: Location
     s3: S3 = Field(default_factory=S3)
     kfp: Kfp = Field(default_factory=Kfp)
     images: Images = Field(default_factory=Images)
@@ -116,24 +120,35 @@ def load_home(path: Path) -> Home:
         EnvironmentFault: the file cannot be read.
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise EnvironmentFault(
-            f"cannot be read ({error.strerror})", place=str(path), fix="run any kelp command to write it"
+            f"the home cannot be read ({error.strerror})",
+            place=str(path),
+            fix="without --home and KELP_HOME, any kelp command writes one into its workspace",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"is not TOML: {error}", place=str(path)) from error
     for name in ("dataRoot", "store", "registry", "audit", "runs", "keys"):
         location = values.get(name)
-        if isinstance(location, str) and "://" not in location:
+        if isinstance(location, str) and location and "://" not in location:
             values[name] = str((path.parent / location).resolve())
     try:
-        return Home.model_validate(values)
+        return Home.model_validate(values, by_name=False)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
-        )
-        raise InputError(problems, place=str(path)) from error
+        problems = "; ".join(_problem(item) for item in error.errors())
+        raise InputError(problems, place=str(path), fix="correct the home file") from error
+
+
+def _problem(error: Any) -> str:
+    """One line: the field's path as written in the file, what was expected and what was found."""
+    path = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "missing":
+        return f"{path}: expected a value, found nothing"
+    if error["type"] == "extra_forbidden":
+        return f"{path}: unknown field"
+    expected = error["msg"].replace("Input should be", "expected").replace("String should have", "expected")
+    return f"{path}: {expected}, found {error['input']!r}"
 
 
 def ensure_home(workspace: Path) -> Path:
@@ -164,13 +179,13 @@ def _create(path: Path, content: Callable[[], bytes]) -> None:
     """Create a file whole or not at all; an existing one is left as it is."""
     if path.exists():
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content())
-        file.flush()
-        os.fsync(file.fileno())
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content())
+            file.flush()
+            os.fsync(file.fileno())
         os.link(temporary, path)  # fails when another process was first: its file stays
     except FileExistsError:
         pass

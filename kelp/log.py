@@ -8,6 +8,7 @@ What must be kept goes to the audit log, not here.
 import json
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,20 +28,19 @@ def context(**fields: str) -> Iterator[None]:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, then the context's fields."""
+    """One JSON object a line: the context's fields, time (UTC), level, logger, message; ASCII, whatever the locale."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Render one record."""
         line = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{record.msecs:03.0f}",
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **(_context.get() or {}),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps({**(_context.get() or {}), **line})
 
 
 def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:

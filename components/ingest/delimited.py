@@ -26,14 +26,19 @@ def read_header(file: SourceFile) -> tuple[str, list[str]]:
     The delimiter is the one of `DELIMITERS` that stands most often in the first line, outside quotes.
 
     Raises:
-        DataError: the line is empty or not UTF-8, or a name is missing or stands twice.
+        DataError: the line is empty or not UTF-8.
     """
     with _open_text(file.path) as stream:
         first_line = stream.readline()
         stream.seek(0)
         delimiter = max(DELIMITERS, key=_QUOTED.sub("", first_line).count)
         names = next(csv.reader(stream, delimiter=delimiter), [])
-    _refuse_bad_names(names, f"{file.name}, line 1")
+    if not any(names):
+        raise DataError("expected a line of column names, found an empty line", place=f"{file.name}, line 1")
+    if any("\0" in name or _has_surrogate(name) for name in names):
+        raise DataError(
+            "expected text in UTF-8, found another encoding", place=f"{file.name}, line 1", fix="save the file as UTF-8"
+        )
     return delimiter, names
 
 
@@ -43,23 +48,12 @@ def _open_text(path: Path) -> IO[str]:
     return opener(path, "rt", encoding="utf-8-sig", newline="", errors="surrogateescape")
 
 
-def _is_packed(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
-
-
-def _refuse_bad_names(names: list[str], place: str) -> None:
-    if not any(names):
-        raise DataError("expected a line of column names, found an empty line", place=place)
-    if any("\0" in name or not name.isprintable() and _has_surrogate(name) for name in names):
-        raise DataError("expected text in UTF-8, found another encoding", place=place, fix="save the file as UTF-8")
-    twice = sorted({name for name in names if names.count(name) > 1 or not name})
-    if twice:
-        found = f"the name {twice[0]!r} twice" if twice[0] else "a column without a name"
-        raise DataError(f"expected different column names, found {found}", place=place, fix="rename the columns")
-
-
 def _has_surrogate(name: str) -> bool:
     return any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _is_packed(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
 
 
 def unpacked(file: SourceFile, scratch: Path) -> Path:

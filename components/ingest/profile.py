@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a table looks like, for `kelp init`: each column's type, gaps and distinct values, by ingest's own rules."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.ingest.contract import Checked, type_by_values
-from components.ingest.read import connect, load_raw
+from components.ingest.contract import Checked
+from components.ingest.infer import type_by_values
+from components.ingest.read import load_raw
 from components.ingest.source import resolve
+from components.ingest.sql import connect
 from kelp.errors import DataError
 from kelp.home import Home
 from kelp.spec import Data
@@ -35,15 +38,20 @@ def profile(source: str, target: str, home: Home) -> list[ColumnProfile]:
         DataError: the source cannot be read, or has no such target.
     """
     connection = connect()
-    loaded = load_raw(connection, resolve(source, home, Path(home.store) / "profile"))
+    with tempfile.TemporaryDirectory(prefix="kelp-source-") as scratch:
+        loaded = load_raw(connection, resolve(source, home, Path(scratch)), Path(scratch))
     if target not in loaded.columns:
-        raise DataError(f"expected a column {target!r}, found {', '.join(list(loaded.columns)[:12])}", place=source)
-    return [_column(connection, name, raw_type == "VARCHAR") for name, raw_type in loaded.columns.items()]
+        raise DataError(
+            f"expected a column {target!r}, found {', '.join(list(loaded.columns)[:12])}",
+            place=source,
+            fix="name one of these as the target",
+        )
+    columns = (Checked(name, position, kind, "") for position, (name, kind) in enumerate(loaded.columns.items()))
+    return [_column(connection, column) for column in columns]
 
 
-def _column(connection: Any, name: str, is_text: bool) -> ColumnProfile:
-    checked = Checked(name, "string", is_text, required=False, column=None)
-    values = f"(SELECT {checked.present} AS value FROM raw)"
+def _column(connection: Any, column: Checked) -> ColumnProfile:
+    values = f"(SELECT {column.present} AS value FROM raw)"
     rows, missing, distinct = connection.execute(
         f"SELECT count(*), count(*) FILTER (value IS NULL), count(DISTINCT value) FROM {values}"
     ).fetchone()
@@ -51,4 +59,4 @@ def _column(connection: Any, name: str, is_text: bool) -> ColumnProfile:
         f"SELECT DISTINCT CAST(value AS VARCHAR) FROM {values} WHERE value IS NOT NULL ORDER BY 1 LIMIT {_FEW + 1}"
     ).fetchall()
     few = tuple(row[0] for row in labels) if len(labels) <= _FEW else ()
-    return ColumnProfile(name, type_by_values(connection, checked, _MAX_BAD_ROWS), rows, missing, distinct, few)
+    return ColumnProfile(column.name, type_by_values(connection, column, _MAX_BAD_ROWS), rows, missing, distinct, few)

@@ -79,6 +79,7 @@ def _describe(connection: Any, file: SourceFile) -> _Described:
             raise DataError("the file is empty", place=file.name, fix="remove it, or write it again")
         if file.format == "csv":
             delimiter, names = read_header(file)
+            _refuse_bad_names(names, file)
             return _Described(file, dict.fromkeys(names, "VARCHAR"), delimiter)
         return _Described(file, _parquet_columns(connection, file))
 
@@ -87,15 +88,19 @@ def _parquet_columns(connection: Any, file: SourceFile) -> dict[str, str]:
     import pyarrow.parquet as pq
 
     schema = pq.read_schema(file.path)
-    twice = sorted({name for name in schema.names if schema.names.count(name) > 1 or not name})
-    if twice:
-        found = f"the name {twice[0]!r} twice" if twice[0] else "a column without a name"
-        raise DataError(f"expected different column names, found {found}", place=file.name, fix="rename the columns")
+    _refuse_bad_names(schema.names, file)
     kinds = connection.execute(f"DESCRIBE SELECT * FROM {_read_parquet(file)}").fetchall()
     return {
         name: _EMPTY if str(field.type) == "null" else _TYPES.get(kind[1].split("(")[0], "VARCHAR")
         for name, field, kind in zip(schema.names, schema, kinds, strict=True)
     }
+
+
+def _refuse_bad_names(names: list[str], file: SourceFile) -> None:
+    wrong = sorted({name for name in names if names.count(name) > 1 or not name})
+    if wrong:
+        found = f"the name {wrong[0]!r} twice" if wrong[0] else "a column without a name"
+        raise DataError(f"expected different column names, found {found}", place=file.name, fix="rename the columns")
 
 
 def _read_parquet(file: SourceFile) -> str:

@@ -37,10 +37,8 @@ def resolve(address: str, home: Home, scratch: Path) -> list[SourceFile]:
         DataError: the address is malformed, nothing is there, it cannot be read, or formats are mixed.
     """
     location = _location(address, home)
-    if location.startswith("s3://"):
-        found = _from_s3(location, home, scratch)
-    else:
-        found = _from_folder(Path(location), address)
+    is_remote = location.startswith("s3://")
+    found = _from_s3(location, home, scratch) if is_remote else _from_folder(Path(location), address)
     files = [SourceFile(path.name, path, FORMATS[_ending(path.name)]) for path in found]
     if not files:
         raise DataError(

@@ -23,7 +23,7 @@ from kelp.spec import Model
 __all__ = ["package"]
 
 GOLDEN_ROWS = 32
-TOLERANCE = 1e-5
+TOLERANCE = 1e-5  # relative above 1, absolute below
 _FROM = {
     "trained": ("model.ubj",),
     "prepared": ("transform.json", "reference.parquet"),
@@ -103,7 +103,7 @@ def _write_golden(transform: Transform, packaged: Path) -> None:
     matrix = transform.apply(columns_from_table(transform, table))
     expected = xgboost.Booster(model_file=packaged / "model.ubj").inplace_predict(matrix)
     scores = Scorer.load(packaged).score(matrix)
-    difference = float(np.max(np.abs(scores - expected)))
+    difference = float(np.max(np.abs(scores - expected) / np.maximum(1.0, np.abs(expected))))
     if difference > TOLERANCE:
         raise IntegrityError(
             f"expected the ONNX model to answer as the trained one within {TOLERANCE:g}, found {difference:g}",

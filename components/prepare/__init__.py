@@ -52,7 +52,7 @@ def prepare(model: Model, home: Home, snapshot: Path, prepared: Path) -> dict[st
     types = _types(snapshot)
     table = protect(pq.read_table(snapshot / "data.parquet"), model, home)
     table = _drop_rows(table, model)
-    target = table.column(model.spec.data.target)
+    target = _target(model, table)
     classes = _classes(model, target)
     labels = _labels(model, target, classes)
     parts = split_rows(model, table)
@@ -96,6 +96,14 @@ def _drop_rows(table: Any, model: Model) -> Any:
     for name in names:
         table = table.filter(table.column(name).is_valid())
     return table
+
+
+def _target(model: Model, table: Any) -> Any:
+    """The target; labels are text whatever type was declared, so that 1, "1" and the spec's `positive` are one."""
+    import pyarrow as pa
+
+    column = table.column(model.spec.data.target)
+    return column if model.spec.task == "regression" else column.cast(pa.string())
 
 
 def _classes(model: Model, target: Any) -> tuple[str, ...]:

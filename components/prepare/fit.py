@@ -31,12 +31,8 @@ def fit_transform(model: Model, types: Mapping[str, str], classes: tuple[str, ..
     raw = tuple(_raw_columns(model, types))
     if not raw:
         raise DataError("expected at least one column to learn from, found none", place=model.spec.data.source)
-    draft = Transform(
-        task=model.spec.task,
-        classes=classes,
-        columns=raw,
-        features=tuple(Feature(name=c.name, column=c.name, kind=_kinds(c)[0], fill=0.0) for c in raw),
-    )
+    drafted = tuple(Feature(name=c.name, column=c.name, kind=_kinds(c)[0], fill=0.0) for c in raw)
+    draft = Transform.model_validate({"task": model.spec.task, "classes": classes, "columns": raw, "features": drafted})
     values = columns_from_table(draft, training)
     features = tuple(feature for column in raw for feature in _features(model, column, values[column.name]))
     return draft.model_copy(update={"features": features})

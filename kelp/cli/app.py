@@ -4,12 +4,10 @@
 Exit codes: 0 done, 2 the user's input is wrong, 3 a gate said no, 4 a fault of the environment.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 from rich.markup import escape
 
@@ -84,19 +82,10 @@ def options(
 def main() -> None:
     """Run the command line and exit."""
     try:
-        code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
-    except BrokenPipeError:  # the reader of a pipe has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        app()
     except KelpError as error:
         show_error(error)
-        code = error.exit_code
-    sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(error.exit_code)
 
 
 def show_error(error: KelpError) -> None:

@@ -5,7 +5,9 @@ A version directory is written once. Aliases (`champion`, `challenger`) and the 
 audit log's one writer, each move a record; `<model>/aliases.json` is a copy of them for readers.
 """
 
+import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +17,13 @@ from kelp.audit.log import AuditLog, PublishAliases
 from kelp.audit.opening import open_log
 from kelp.errors import Conflict, IntegrityError, NotFound
 from kelp.home import Home
-from kelp.parquet import file_digest, folder_digests
-from kelp.store import Store, get_folder, open_store
+from kelp.parquet import file_digest
+from kelp.registry.manifest import MANIFEST, SIGNATURE, check_files, read_manifest
+from kelp.store import Store, get_folder, open_store, put_folder
 
-__all__ = ["Registry", "Version", "alias_publisher", "check_files"]
+__all__ = ["LATEST", "Registry", "Version", "alias_publisher", "check_files"]
 
 LATEST = "latest"
-MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,24 @@ class Registry:
     def fetch(self, model: str, number: int, into: Path) -> Path:
         """Bring a version's directory to `into`, every file checked against the manifest.
 
+        Args:
+            model: the model's name.
+            number: the version's.
+            into: does not exist yet, or is empty.
+
         Raises:
             NotFound: there is no such version.
-            IntegrityError: a file was changed, added or removed.
+            Conflict: `into` has something in it.
+            IntegrityError: a file was changed, added or removed; `into` is gone, so that nobody uses it.
         """
         if not self.store.exists(f"{model}/{number}/{MANIFEST}"):
             raise NotFound(f"there is no version {number}", place=model, fix=f"kelp models {model} lists them")
-        into.mkdir(parents=True, exist_ok=True)
         get_folder(self.store, f"{model}/{number}", into)
-        check_files(into)
+        try:
+            check_files(into)
+        except IntegrityError:
+            shutil.rmtree(into)
+            raise
         return into
 
     def models(self) -> list[str]:
@@ -78,13 +89,17 @@ class Registry:
         return sorted({item.key.split("/")[0] for item in self.store.list("") if item.key.endswith(f"/{MANIFEST}")})
 
     def versions(self, model: str) -> list[Version]:
-        """Every registered version of a model, oldest first."""
+        """Every registered version of a model, oldest first.
+
+        Raises:
+            IntegrityError: a manifest is not what `add` wrote.
+        """
         pointing = self.aliases(model)
         found = []
         for item in self.store.list(model):
             _, number, *rest = item.key.split("/")
-            if rest == [MANIFEST] and number.isdigit():
-                manifest = json.loads(self.store.read_bytes(item.key))
+            if rest == [MANIFEST] and number.isascii() and number.isdigit():
+                manifest = read_manifest(self.store.read_bytes(item.key), item.key)
                 names = tuple(sorted(name for name, version in pointing.items() if version == int(number)))
                 found.append(Version(model, int(number), manifest, names))
         return sorted(found, key=lambda version: version.number)
@@ -94,22 +109,23 @@ class Registry:
 
         The manifest is written last: a version without one does not exist, and its number is never used again.
 
+        Args:
+            model: the model's name.
+            run_id: of the run that made the version, as in its manifest.
+            folder: the whole version directory, signed.
+
         Returns:
             The version's number, from 1.
+
+        Raises:
+            IntegrityError: the directory does not fit its manifest, or the run registered another one before.
         """
+        check_files(folder)
         number = self._number_of_run(model, run_id)
         if number is None:
             number = self._take_number(model, run_id)
-            names = [name for name in folder_digests(folder) if name != MANIFEST]
-            for name in (*names, MANIFEST):
-                self.store.put(f"{model}/{number}/{name}", folder / name)
-        manifest = folder / MANIFEST
-        self.log.append(
-            "version.register",
-            f"{model}/{number}",
-            {"run": run_id, "manifest": file_digest(manifest), "result": json.loads(manifest.read_text())["result"]},
-            key=f"register:{run_id}",
-        )
+            put_folder(self.store, folder, f"{model}/{number}", last=MANIFEST)
+        self._record(model, number, run_id, file_digest(folder / MANIFEST))
         return number
 
     def move(self, model: str, alias: str, number: int, why: str) -> None:
@@ -126,6 +142,20 @@ class Registry:
         """Record that a version goes no further."""
         self.log.append("version.close", f"{model}/{number}", {"status": status}, key=f"close:{model}/{number}")
 
+    def _record(self, model: str, number: int, run_id: str, expected: str) -> None:
+        """Append what was stored under the number; nothing happens when that was done before."""
+        key = f"{model}/{number}/{MANIFEST}"
+        content = self.store.read_bytes(key)
+        detail = {"run": run_id, "manifest": _digest(content), "result": read_manifest(content, key)["result"]}
+        if detail["manifest"] != expected:
+            raise IntegrityError(
+                f"the run {run_id} registered it before, with another manifest", place=key, fix="start a new run"
+            )
+        signature = f"{model}/{number}/{SIGNATURE}"
+        if self.store.exists(signature):
+            detail["signature"] = _digest(self.store.read_bytes(signature))
+        self.log.append("version.register", f"{model}/{number}", detail, key=f"register:{run_id}")
+
     def _take_number(self, model: str, run_id: str) -> int:
         while True:
             latest = self.log.aliases(model).get(LATEST)
@@ -140,23 +170,8 @@ class Registry:
         return next((v.number for v in reversed(self.versions(model)) if v.manifest["run"] == run_id), None)
 
 
-def check_files(folder: Path) -> None:
-    """Hold a version directory against its own manifest.
-
-    Raises:
-        IntegrityError: naming every file that was changed, added or removed.
-    """
-    try:
-        expected = dict(json.loads((folder / MANIFEST).read_text())["files"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(f"the manifest cannot be read: {error}", place=str(folder / MANIFEST)) from error
-    found = folder_digests(folder)
-    present = {name: found[name] for name in found if name not in (MANIFEST, "signature")}
-    wrong = [f"{name} was removed" for name in expected if name not in present]
-    wrong += [f"{name} was added" for name in present if name not in expected]
-    wrong += [f"{name} was changed" for name in expected if present.get(name, expected[name]) != expected[name]]
-    if wrong:
-        raise IntegrityError("; ".join(wrong), place=str(folder), fix="restore the version, or register it again")
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def alias_publisher(home: Home) -> PublishAliases:

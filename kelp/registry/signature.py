@@ -4,8 +4,7 @@
 from pathlib import Path
 
 from kelp.errors import IntegrityError
-
-SIGNATURE = "signature"
+from kelp.registry.manifest import SIGNATURE
 
 
 def sign(folder: Path, private_key: Path) -> None:

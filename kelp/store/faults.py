@@ -75,7 +75,11 @@ def s3_faults(place: str) -> Iterator[None]:
 
 def _answer_to_error(error: Exception, place: str) -> KelpError:
     """The error for what the server answered; it is the server's code that counts, not the HTTP status."""
+    from minio.error import ServerError
+
     code, message = _code_and_message(error)
+    if isinstance(error, ServerError):
+        return EnvironmentFault(f"the S3 server failed ({_brief(error)})", place=place, fix="try again later")
     if not code:
         return _not_s3(error, place)
     if code == "NoSuchKey":

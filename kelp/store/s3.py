@@ -35,7 +35,7 @@ def connect(settings: S3, access_key: str, secret_key: str, *, read_timeout_s: f
     """Make a client; nothing is sent yet.
 
     An endpoint that is not there is given up within seconds (the client's own defaults take half an hour),
-    a server that falls silent after twice `read_timeout_s`.
+    a server that falls silent after at most twice `read_timeout_s` a request.
 
     Raises:
         InputError: the endpoint or the region is malformed.

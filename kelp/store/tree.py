@@ -40,11 +40,11 @@ def put_folder(store: Store, folder: Path, prefix: str, *, last: str = "") -> di
         names = _names(folder)
     if last and last not in names:
         raise NotFound(f"there is no file {last} in the folder to store", place=str(folder))
+    below = f"{prefix}/" if prefix else ""
     for name in names:
-        check_key(f"{prefix}/{name}")
-    return {
-        name: store.put(f"{prefix}/{name}", folder / name) for name in sorted(names, key=lambda it: (it == last, it))
-    }
+        check_key(below + name)
+    in_order = sorted(names, key=lambda name: (name == last, name))
+    return {name: store.put(below + name, folder / name) for name in in_order}
 
 
 def get_folder(

@@ -3,7 +3,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -89,6 +89,17 @@ class UnseekableStream(io.RawIOBase):
 
 def a_stream(content: bytes, fail_at: int | None = None) -> BinaryIO:
     return UnseekableStream(content, fail_at)  # type: ignore[return-value]  # typeshed: RawIOBase is no BinaryIO
+
+
+def every_use(store: Store) -> list[Callable[[], object]]:
+    return [
+        lambda: store.read_bytes("key"),
+        lambda: store.write_bytes("key", b"x"),
+        lambda: store.list(),
+        lambda: store.list("folder"),
+        lambda: store.exists("key"),
+        lambda: store.delete("key"),
+    ]
 
 
 def sha256(content: bytes) -> str:
@@ -288,14 +299,30 @@ def test_a_store_that_is_not_there_says_so(s3_server: S3Server, tmp_path: Path) 
     home = a_home(tmp_path, s3_server.endpoint)
     for location in (str(tmp_path / "missing"), "s3://missing-bucket/prefix"):
         store = open_store(location, home)
-        for use in (
-            lambda store=store: store.read_bytes("key"),
-            lambda store=store: store.write_bytes("key", b"x"),
-            lambda store=store: store.list(),
-            lambda store=store: store.list("folder"),
-            lambda store=store: store.exists("key"),
-            lambda store=store: store.delete("key"),
-        ):
+        for use in every_use(store):
             with pytest.raises(EnvironmentFault, match=r"(folder of the store|bucket) does not exist"):
                 use()
     assert not (tmp_path / "missing").exists()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["write", "delete"]), st.sampled_from(["a/x", "a/b/y", "a.b/z", "ab", "c"])),
+        max_size=12,
+    )
+)
+def test_a_store_behaves_as_a_dictionary(store: Store, steps: list[tuple[str, str]]) -> None:
+    for item in store.list():
+        store.delete(item.key)
+    model: dict[str, bytes] = {}
+    for number, (step, key) in enumerate(steps):
+        if step == "write":
+            model[key] = b"x" * number
+            store.write_bytes(key, model[key])
+        else:
+            model.pop(key, None)
+            store.delete(key)
+    assert list(store.list()) == [Item(key, len(content)) for key, content in sorted(model.items())]
+    assert [item.key for item in store.list("a")] == sorted(key for key in model if key.startswith("a/"))
+    assert all(store.read_bytes(key) == content for key, content in model.items())

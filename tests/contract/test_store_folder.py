@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from kelp.errors import InputError
 from kelp.store import Item
 from kelp.store.folder import FolderStore
 
+MIB = 1 << 20
 WRITER = """
 import io, sys, time
 from pathlib import Path
@@ -97,10 +100,8 @@ def test_a_write_that_the_disk_refuses_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_named_and_left_clean(tmp_path: Path) -> None:
     said = on_a_small_disk(tmp_path, "size=1m", f'"{sys.executable}" -c "$SCRIPT" "$DISK"; find "$DISK" -type f')
-    assert said == f"{tmp_path}/disk/a/key: cannot be written (No space left on device) | {FREE_SPACE}\n"
-
-
-FREE_SPACE = "free some space, or choose another disk"
+    fix = "free some space, or choose another disk"
+    assert said == f"{tmp_path}/disk/a/key: cannot be written (No space left on device) | {fix}\n"
 
 
 def test_a_read_only_disk_is_named(tmp_path: Path) -> None:
@@ -166,6 +167,27 @@ def test_a_key_may_take_the_place_of_a_folder_whose_keys_are_deleted(tmp_path: P
     store.delete("a/b/c")
     store.write_bytes("a", b"2")
     assert list(store.list()) == [Item("a", 1)]
+
+
+def test_a_reader_sees_one_whole_content_while_another_is_written(tmp_path: Path) -> None:
+    store = a_store(tmp_path)
+    contents = [letter * MIB for letter in (b"a", b"b")]
+    store.write_bytes("key", contents[0])
+    ended = threading.Event()
+
+    def write() -> None:
+        while not ended.is_set():
+            for content in contents:
+                store.write_bytes("key", content)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        seen = {sha256(store.read_bytes("key")).digest() for _ in range(100)}
+    finally:
+        ended.set()
+        writer.join()
+    assert seen <= {sha256(content).digest() for content in contents}
 
 
 def run(script: str, *arguments: str) -> str:

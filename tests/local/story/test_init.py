@@ -4,8 +4,13 @@
 import csv
 import json
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.datasets import load_diabetes, load_wine
 
 from tests.local.story.workplace import Workplace
 
@@ -55,3 +60,19 @@ def write_churn(path: Path) -> None:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "load"),
+    [
+        pytest.param("wine", load_wine, id="three classes that are numbers"),
+        pytest.param("diabetes", load_diabetes, id="a regression on tens of rows"),
+    ],
+)
+def test_other_tasks_run_and_answer_unedited(fresh: Workplace, name: str, load: Callable[..., Any]) -> None:
+    load(as_frame=True).frame.to_csv(fresh.folder / f"{name}.csv", index=False, sep=";")
+    fresh.kelp("init", f"{name}.csv", "--target", "target")
+    fresh.kelp("run", f"models/{name}.yaml")
+    with fresh.serving(name):
+        said = fresh.kelp("predict", name, "--input", f"{name}.csv", "--limit", "3", "--wait", "60")
+    assert all("score" in json.loads(line) for line in said.splitlines())

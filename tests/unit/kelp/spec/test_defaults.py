@@ -5,7 +5,7 @@ import json
 
 from kelp.spec import model_from_values
 
-DEFAULTS = {
+DEFAULTS: dict[str, object] = {
     "owner": "",
     "purpose": "",
     "features": [],
