@@ -33,12 +33,13 @@ def read_header(file: SourceFile) -> tuple[str, list[str]]:
         stream.seek(0)
         delimiter = max(DELIMITERS, key=_QUOTED.sub("", first_line).count)
         names = next(csv.reader(stream, delimiter=delimiter), [])
+    place = f"{file.name}, line 1"
     if not any(names):
-        raise DataError("expected a line of column names, found an empty line", place=f"{file.name}, line 1")
-    if any("\0" in name or _has_surrogate(name) for name in names):
         raise DataError(
-            "expected text in UTF-8, found another encoding", place=f"{file.name}, line 1", fix="save the file as UTF-8"
+            "expected a line of column names, found an empty line", place=place, fix="write the names above the rows"
         )
+    if any("\0" in name or _has_surrogate(name) for name in names):
+        raise DataError("expected text in UTF-8, found another encoding", place=place, fix="save the file as UTF-8")
     return delimiter, names
 
 

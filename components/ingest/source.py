@@ -57,7 +57,9 @@ def _location(address: str, home: Home) -> str:
     scheme, _, path = address.partition("://")
     if scheme not in ("data", "file", "s3") or not path or "\0" in path or ".." in path.split("/"):
         raise DataError(
-            f"expected data://, file:// or s3:// and a path without `..`, found {address!r}", place="spec.data.source"
+            f"expected data://, file:// or s3:// and a path without `..`, found {address!r}",
+            place="spec.data.source",
+            fix="write data://fraud/*.parquet for the files of data/fraud",
         )
     if scheme == "data":
         return f"{home.data_root.rstrip('/')}/{path}"

@@ -101,9 +101,9 @@ def _digest(store: Store, key: str) -> str:
 def _strangers(store: Store, followed: dict[str, bool], expected: set[str]) -> Iterator[str]:
     """Files of the registry that nothing vouches for; what an interrupted registration left has no manifest."""
     for item in store.list():
-        if item.key in expected or item.key.endswith("/aliases.json"):
-            continue
         subject = "/".join(item.key.split("/")[:2])
+        if item.key in expected or item.key.endswith("/aliases.json") or item.key == f"{subject}/{SIGNATURE}":
+            continue  # a signature that no record has is of an older kelp; loading a version verifies it
         if subject not in followed and item.key == f"{subject}/{MANIFEST}":
             yield f"{item.key} is in no record; if a run is registering it, kelp run --resume finishes that"
         if followed.get(subject):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every store does, on a folder and on a real S3 server."""
+"""What every store does, on a folder and on a real S3 server; one file, since it is one contract."""
 
 import hashlib
 import io

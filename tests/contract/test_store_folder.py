@@ -17,20 +17,20 @@ from kelp.store.folder import FolderStore
 
 MIB = 1 << 20
 WRITER = """
-import io, sys, time
+import io, sys
 from pathlib import Path
 from kelp.store.folder import FolderStore
 
-class Endless(io.RawIOBase):
-    sent = 0
+class Stalling(io.RawIOBase):
+    reads = 0
     def read(self, size=-1):
-        Endless.sent += 1
-        if Endless.sent == 4:
+        Stalling.reads += 1
+        if Stalling.reads == 4:
             print("half written", flush=True)
             sys.stdin.read()
-        return b"x" * (1 << 20)
+        return b"x" * (1 << 20) if Stalling.reads < 8 else b""
 
-FolderStore(Path(sys.argv[1])).put("a/key", Endless())
+FolderStore(Path(sys.argv[1])).put("a/key", Stalling())
 """
 FAILING_WRITER = """
 import io, resource, sys

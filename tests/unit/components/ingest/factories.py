@@ -75,7 +75,7 @@ class Bench:
         error = caught.value
         assert error.exit_code == 2
         assert error.place
-        assert error.fix or error.place == "spec.data.source"
+        assert error.fix
         assert not (folder / "ingest.json").exists()
         assert not list(Path(self.home.store).iterdir())
         assert [child.name for child in self.root.iterdir() if child.name.startswith(".source-")] == []
