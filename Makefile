@@ -15,7 +15,7 @@ PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.ready ## install kelp into .venv (about 800 MB to download, 2.2 GB on disk; no torch, no Alibi)
+setup: $(VENV)/.ready ## install kelp into .venv (about 710 MB to download, 1.8 GB on disk; no torch, no Alibi)
 setup-dev: $(VENV)/.ready-dev ## the same with everything that the tests need
 
 $(VENV)/bin/python:
@@ -26,7 +26,7 @@ endif
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Installing kelp into $(VENV): about 800 MB to download the first time, 2.2 GB on disk."
+	@echo "Installing kelp into $(VENV): about 710 MB to download the first time, 1.8 GB on disk."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving]' -c constraints.txt
 	@touch $@
 

@@ -48,8 +48,9 @@ class Checked:
             return f"CASE WHEN NOT isnan({self.cell}) THEN {self.cell} END"
         if self.raw_type != "VARCHAR":
             return self.cell
+        # Not `IN (...)`: DuckDB makes a join of a long list, and a join does not keep the order of rows.
         words = ", ".join(literal(word) for word in MISSING_WORDS)
-        return f"CASE WHEN trim({self.cell}) NOT IN ({words}) THEN trim({self.cell}) END"
+        return f"CASE WHEN NOT list_contains([{words}], trim({self.cell})) THEN trim({self.cell}) END"
 
 
 def cast(value: str, kind: str) -> str:

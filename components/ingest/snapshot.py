@@ -14,7 +14,9 @@ def write_data(connection: Any, columns: tuple[Checked, ...], path: Path) -> Non
     import pyarrow as pa
 
     values = ", ".join(column.value for column in columns)
-    reader = connection.execute(f"SELECT {values} FROM checked WHERE _reason IS NULL").to_arrow_reader()
+    reader = connection.execute(
+        f"SELECT {values} FROM checked WHERE _reason IS NULL ORDER BY _file, _row"
+    ).to_arrow_reader()
     names = [column.name for column in columns]
     schema = pa.schema([field.with_name(name) for field, name in zip(reader.schema, names, strict=True)])
     write_parquet((batch.rename_columns(names) for batch in reader), schema, path)

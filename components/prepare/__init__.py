@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.prepare.fit import fit_transform
+from components.prepare.labels import read_target
 from components.prepare.privacy import protect
 from components.prepare.split import refuse_unlearnable, split_rows
 from kelp.errors import DataError
@@ -30,6 +31,7 @@ REFERENCE_ROWS = 5_000
 TARGET = "__target"
 GROUP = "__group:"
 LEGACY = "__legacy"
+_KEEP = "fill the gaps by another `missing` than drop"
 
 
 def prepare(model: Model, home: Home, snapshot: Path, prepared: Path) -> dict[str, Any]:
@@ -45,16 +47,14 @@ def prepare(model: Model, home: Home, snapshot: Path, prepared: Path) -> dict[st
         The content of prepare.json: digest, split, rows, features, dropped columns, classes.
 
     Raises:
-        DataError: too few rows, or not the classes that the task needs.
+        DataError: too few rows, not the classes that the task needs, or nothing to learn from.
+        InputError: a rule of a column that the step cannot follow.
     """
     import pyarrow.parquet as pq
 
     types = _types(snapshot)
-    table = protect(pq.read_table(snapshot / "data.parquet"), model, home)
-    table = _drop_rows(table, model)
-    target = _target(model, table)
-    classes = _classes(model, target)
-    labels = _labels(model, target, classes)
+    table = protect(_drop_rows(pq.read_table(snapshot / "data.parquet"), model), model, home)
+    classes, labels = read_target(model, table)
     parts = split_rows(model, table)
     refuse_unlearnable(model, labels, parts)
     raw = {name: types[name] for name in table.column_names}
@@ -64,7 +64,7 @@ def prepare(model: Model, home: Home, snapshot: Path, prepared: Path) -> dict[st
     names = [column.name for column in transform.columns]
     _write_table(table.take(parts.test).select(names), prepared / "test_rows.parquet")
     _write_table(table.take(_sample(parts.train, model.spec.train.seed)).select(names), prepared / "reference.parquet")
-    (prepared / "transform.json").write_text(transform.to_json())
+    (prepared / "transform.json").write_text(transform.to_json(), encoding="utf-8")
     summary = {
         "digest": _digest(prepared),
         "split": {
@@ -81,12 +81,13 @@ def prepare(model: Model, home: Home, snapshot: Path, prepared: Path) -> dict[st
         "dropped": sorted(name for name, kind in types.items() if name not in names and kind),
         "classes": list(classes),
     }
-    (prepared / "prepare.json").write_text(json.dumps(summary, indent=1, sort_keys=True, ensure_ascii=False))
+    text = json.dumps(summary, indent=1, sort_keys=True, ensure_ascii=False)
+    (prepared / "prepare.json").write_text(text, encoding="utf-8")
     return summary
 
 
 def _types(snapshot: Path) -> dict[str, str]:
-    columns = json.loads((snapshot / "ingest.json").read_text())["columns"]
+    columns = json.loads((snapshot / "ingest.json").read_text(encoding="utf-8"))["columns"]
     return {name: str(column["type"]) for name, column in columns.items()}
 
 
@@ -95,44 +96,11 @@ def _drop_rows(table: Any, model: Model) -> Any:
     names = [name for name, column in model.spec.data.columns.items() if column.missing == "drop"]
     for name in names:
         table = table.filter(table.column(name).is_valid())
-    return table
-
-
-def _target(model: Model, table: Any) -> Any:
-    """The target; labels are text whatever type was declared, so that 1, "1" and the spec's `positive` are one."""
-    import pyarrow as pa
-
-    column = table.column(model.spec.data.target)
-    return column if model.spec.task == "regression" else column.cast(pa.string())
-
-
-def _classes(model: Model, target: Any) -> tuple[str, ...]:
-    """The labels: (negative, positive) for binary, sorted for multiclass, none for regression."""
-    if model.spec.task == "regression":
-        return ()
-    found = sorted(target.unique().to_pylist())
-    place = f"column {model.spec.data.target}"
-    if len(found) < 2:
-        raise DataError(f"expected at least two labels, found only {found}", place=place, fix="get data with both")
-    if model.spec.task == "multiclass":
-        return tuple(found)
-    if len(found) > 2:
-        raise DataError(f"expected two labels, found {len(found)}: {found[:6]}", place=place, fix="task: multiclass")
-    positive = model.spec.data.positive or found[-1]
-    if positive not in found:
+    if table.num_rows == 0:
         raise DataError(
-            f"expected the positive label {positive!r}, found {found}", place=place, fix="spec.data.positive"
+            "expected rows, found that each of them misses a value", place=f"columns {', '.join(names)}", fix=_KEEP
         )
-    return (next(label for label in found if label != positive), positive)
-
-
-def _labels(model: Model, target: Any, classes: tuple[str, ...]) -> NDArray[Any]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if model.spec.task == "regression":
-        return np.asarray(target.to_numpy(), dtype=np.float64)
-    return np.asarray(pc.index_in(target, pa.array(classes)).to_numpy(), dtype=np.int64)
+    return table
 
 
 def _write_matrix(
@@ -148,8 +116,18 @@ def _write_matrix(
         if column.protected:
             arrays[f"{GROUP}{name}"] = part.column(name).cast(pa.string()).combine_chunks()
     if model.spec.legacy and model.spec.legacy.column:
-        arrays[LEGACY] = part.column(model.spec.legacy.column).cast(pa.float64()).combine_chunks()
+        arrays[LEGACY] = _legacy_scores(part, model.spec.legacy.column)
     _write_table(pa.table(arrays), path)
+
+
+def _legacy_scores(part: Any, name: str) -> Any:
+    import pyarrow as pa
+
+    column = part.column(name)
+    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        fix = f"declare {name} as int or float in spec.data.columns"
+        raise DataError(f"expected numbers of the legacy system, found {column.type}", place=f"column {name}", fix=fix)
+    return column.cast(pa.float64()).combine_chunks()
 
 
 def _write_table(table: Any, path: Path) -> None:

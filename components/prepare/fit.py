@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fit a Transform on the training part: which columns are features, their fills and their categories."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +15,7 @@ from kelp.spec import Column as Contract
 from kelp.spec import Model
 
 MAX_CATEGORIES = 255
+RESERVED = "__"  # of names that prepare itself gives to columns, such as __target
 _TIME_PARTS: tuple[FeatureKind, ...] = ("hour", "weekday", "month")
 
 
@@ -30,11 +33,16 @@ def fit_transform(model: Model, types: Mapping[str, str], classes: tuple[str, ..
     """
     raw = tuple(_raw_columns(model, types))
     if not raw:
-        raise DataError("expected at least one column to learn from, found none", place=model.spec.data.source)
+        raise DataError(
+            "expected at least one column to learn from, found none",
+            place=model.spec.data.source,
+            fix="declare a column with feature: true, or add columns to the data",
+        )
     drafted = tuple(Feature(name=c.name, column=c.name, kind=_kinds(c)[0], fill=0.0) for c in raw)
     draft = Transform.model_validate({"task": model.spec.task, "classes": classes, "columns": raw, "features": drafted})
     values = columns_from_table(draft, training)
     features = tuple(feature for column in raw for feature in _features(model, column, values[column.name]))
+    _refuse_taken_names(features, model.spec.data.source)
     return draft.model_copy(update={"features": features})
 
 
@@ -54,6 +62,17 @@ def _raw_columns(model: Model, types: Mapping[str, str]) -> Iterator[RawColumn]:
             yield RawColumn.model_validate(
                 {"name": name, "type": kind, "nullable": nullable, "min": bounds[0], "max": bounds[1]}
             )
+
+
+def _refuse_taken_names(features: tuple[Feature, ...], place: str) -> None:
+    counts = Counter(feature.name for feature in features)
+    taken = next((name for name, count in counts.items() if count > 1 or name.startswith(RESERVED)), None)
+    if taken is not None:
+        raise DataError(
+            f"expected a feature's name to be its own and not to begin with {RESERVED}, found {taken!r}",
+            place=place,
+            fix="rename the column in the data",
+        )
 
 
 def _kinds(column: RawColumn) -> tuple[FeatureKind, ...]:
@@ -82,7 +101,7 @@ def _number_fill(column: RawColumn, values: Column, contract: Contract | None) -
     if len(present) == 0:
         return 0.0
     if rule == "mean":
-        return float(np.float64(np.sum(np.sort(present), dtype=np.longdouble) / len(present)))
+        return math.fsum(present) / len(present)
     if rule == "mode":
         found, counts = np.unique(present, return_counts=True)
         return float(found[np.argmax(counts)])
@@ -90,14 +109,18 @@ def _number_fill(column: RawColumn, values: Column, contract: Contract | None) -
 
 
 def _category(name: str, values: Column, contract: Contract | None) -> Feature:
-    """Categories by falling frequency, then by name; those beyond the cap are `other`, code 0."""
-    found, counts = np.unique([value for value in values if value is not None], return_counts=True)
-    ordered = sorted(zip(found.tolist(), counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
-    categories = tuple(text for text, _ in ordered[:MAX_CATEGORIES])
+    """Categories by falling frequency, then by name; those beyond the cap are `other`, code 0.
+
+    The word of `missing: constant` is a category too, even if no row of the training part has it.
+    """
     rule = (contract.missing if contract else None) or "other"
+    counts = Counter(value for value in values if value is not None)
+    ordered = sorted(counts, key=lambda text: (-counts[text], text))[:MAX_CATEGORIES]
     fill = 0.0
-    if rule == "mode" and categories:
+    if rule == "mode" and ordered:
         fill = 1.0
-    if rule == "constant" and contract is not None and contract.fill in categories:
-        fill = float(categories.index(str(contract.fill)) + 1)
-    return Feature(name=name, column=name, kind="category", fill=fill, categories=categories)
+    if rule == "constant" and contract is not None:
+        word = str(contract.fill)
+        ordered = ordered if word in ordered else [*ordered[: MAX_CATEGORIES - 1], word]
+        fill = float(ordered.index(word) + 1)
+    return Feature(name=name, column=name, kind="category", fill=fill, categories=tuple(ordered))

@@ -26,7 +26,7 @@ from kelp.cli import (
     cmd_up,
 )
 from kelp.cli.session import Session
-from kelp.errors import KelpError
+from kelp.errors import EnvironmentFault, KelpError
 
 START = "Start here"
 MORE = "Models and runs"
@@ -73,7 +73,9 @@ def options(
     home: Annotated[
         Path | None, typer.Option(envvar="KELP_HOME", help="the home file, if not WORKSPACE/home.toml")
     ] = None,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="say it")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     """Set what every command shares."""
     context.obj = Session(workspace.absolute(), home)
@@ -86,6 +88,10 @@ def main() -> None:
     except KelpError as error:
         show_error(error)
         sys.exit(error.exit_code)
+    except OSError as error:  # a disk that is full, a folder that may not be written
+        fault = EnvironmentFault(error.strerror or str(error), place=str(error.filename or ""))
+        show_error(fault)
+        sys.exit(fault.exit_code)
 
 
 def show_error(error: KelpError) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from kelp.cli.session import Session
 from kelp.errors import InputError, IntegrityError
@@ -26,11 +25,9 @@ def show(
     if json:
         session.print_json([entry.record.model_dump() for entry in entries])
         return
-    table = Table("seq", "time", "actor", "action", "subject", box=None, pad_edge=False)
-    for entry in entries:
-        record = entry.record
-        table.add_row(str(record.seq), record.time[:19] + "Z", record.actor, record.action, record.subject)
-    session.out.print(table)
+    records = [entry.record for entry in entries]
+    rows = [(str(r.seq), f"{r.time[:19]}Z", r.actor, r.action, r.subject) for r in records]
+    session.print_table(("seq", "time", "actor", "action", "subject"), rows)
 
 
 @app.command()

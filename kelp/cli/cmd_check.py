@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kelp.cli.session import Session
-from kelp.errors import SpecError
+from kelp.errors import InputError, SpecError
 
 
 def check(
@@ -29,7 +29,7 @@ def check(
     for path in files:
         try:
             model = load_model(path)
-        except SpecError as error:
+        except InputError as error:
             failures.append(str(error))
             continue
         waiting = not_built_yet(model)

@@ -9,7 +9,7 @@ import typer
 from kelp.cli.session import Session
 
 
-def compile_(
+def compile_(  # noqa: PLR0913 (each is an option of the command)
     context: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="specs, models/*.yaml")],
     out: Annotated[Path, typer.Option(help="folder of the compiled files")] = Path("compiled"),

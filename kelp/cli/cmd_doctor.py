@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from kelp.cli.session import Session
 from kelp.errors import EnvironmentFault
@@ -35,7 +36,7 @@ def doctor(
     else:
         for ok, needed, text in findings:
             sign = "[green]✓[/]" if ok else "[red]✗[/]" if needed else "[yellow]-[/]"
-            session.out.print(f"{sign} {text}")
+            session.out.print(f"{sign} {escape(text)}")
     if not all(ok for ok, needed, _ in findings if needed):
         raise EnvironmentFault("something needed is missing", place="this machine", fix="see the lines marked ✗")
 
@@ -47,11 +48,17 @@ def _needed(session: Session) -> Iterator[tuple[bool, bool, str]]:
         missing = [name for name in modules if not _is_installed(name)]
         what = f"missing: {', '.join(missing)}; make setup installs them" if missing else ", ".join(modules)
         yield not missing, True, f"{purpose}: {what}"
-    yield os.access(Path(session.home.runs), os.W_OK), True, f"workspace {session.workspace} can be written"
-    keys = Path(session.home.keys)
-    yield (keys.stat().st_mode & 0o077) == 0, True, f"keys in {keys} are readable by you alone"
-    free = shutil.disk_usage(session.workspace).free / 2**30
-    yield free >= _FREE_GIB, True, f"{free:.0f} GiB free on the workspace's disk (at least {_FREE_GIB})"
+    yield from _folders(Path(session.home.runs), Path(session.home.keys))
+
+
+def _folders(runs: Path, keys: Path) -> Iterator[tuple[bool, bool, str]]:
+    is_private = keys.is_dir() and keys.stat().st_mode & 0o077 == 0
+    yield is_private, True, f"keys: {keys} {'is' if is_private else 'expected to be a folder'} readable by you alone"
+    if not (runs.is_dir() and os.access(runs, os.W_OK)):
+        yield False, True, f"runs: {runs} expected to be a folder that can be written"
+        return
+    free = shutil.disk_usage(runs).free / 2**30
+    yield free >= _FREE_GIB, True, f"runs: {free:.0f} GiB free in {runs} (at least {_FREE_GIB})"
 
 
 def _optional() -> Iterator[tuple[bool, bool, str]]:

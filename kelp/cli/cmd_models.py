@@ -4,7 +4,6 @@
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from kelp.cli.session import Session
 from kelp.errors import NotFound
@@ -28,7 +27,7 @@ def models(
                     "aliases": list(version.aliases),
                     "result": version.manifest["result"],
                     "run": version.manifest["run"],
-                    "snapshot": version.manifest["snapshot"],
+                    "snapshot": version.manifest.get("snapshot", ""),
                 }
             )
     if name and not rows:
@@ -39,8 +38,10 @@ def models(
     if not rows:
         session.out.print("no models yet; kelp run models/<name>.yaml trains one")
         return
-    table = Table("model", "version", "aliases", "gates", "run", "data", box=None, pad_edge=False)
-    for row in rows:
-        aliases = ", ".join(row["aliases"])
-        table.add_row(row["model"], str(row["version"]), aliases, row["result"], row["run"], row["snapshot"][:12])
-    session.out.print(table)
+    session.print_table(
+        ("model", "version", "aliases", "gates", "run", "data"),
+        [
+            (r["model"], str(r["version"]), ", ".join(r["aliases"]), r["result"], r["run"], str(r["snapshot"])[:12])
+            for r in rows
+        ],
+    )

@@ -18,7 +18,6 @@ def render(
 ) -> None:
     """Print the Kubernetes objects of a model."""
     from controller.render import render as render_objects
-
     from kelp.spec import load_model
     from pipelines.compile import PLACEHOLDER, dump, image_argument
 

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from kelp.runs.record import Failure, RunRecord
 
 
-def run(
+def run(  # noqa: PLR0913 (each is an option of the command)
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="the spec, models/<name>.yaml")],
     resume: Annotated[bool, typer.Option("--resume", help="go on with the latest run of this spec")] = False,
     source: Annotated[str, typer.Option(help="read this instead of spec.data.source")] = "",
-    seed: Annotated[int | None, typer.Option(help="use this instead of spec.train.seed")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="use this instead of spec.train.seed")] = None,
     reason: Annotated[str, typer.Option(help="why; goes into the record")] = "manual",
     json: Annotated[bool, typer.Option("--json", help="print run.json at the end")] = False,
 ) -> None:
@@ -81,7 +81,7 @@ def _finish(session: Session, record: "RunRecord", run_dir: Path, *, quiet: bool
     name, version, status = outcome["model"], outcome["version"], outcome["status"]
     report = run_dir / "report.html"
     if not quiet:
-        session.out.print(f"report      {report}")
+        session.out.print(f"report      {report}", markup=False)
         session.out.print("checkpoint")
         session.out.print("  " + session.registry.log.checkpoint().strip().replace("\n", "\n  "), markup=False)
     if status != "champion":

@@ -2,15 +2,15 @@
 """kelp runs and kelp report: what was run, and what came of it."""
 
 import webbrowser
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from kelp.cli.session import Session
 from kelp.errors import NotFound
 
-_COLOURS = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
+if TYPE_CHECKING:
+    from kelp.runs.record import RunRecord
 
 
 def runs(
@@ -29,18 +29,18 @@ def runs(
     if not records:
         session.out.print("no runs yet; kelp run models/<name>.yaml starts one")
         return
-    table = Table("run", "state", "reason", "steps", "outcome", box=None, pad_edge=False)
-    for record in records:
-        register = record.step("register")
-        outcome = (
-            f"version {register.result['version']}: {register.result['status']}" if register and register.result else ""
-        )
-        if record.failure is not None:
-            outcome = record.failure.message.splitlines()[0][:80]
-        done = sum(step.state in ("done", "reused") for step in record.steps)
-        colour = _COLOURS.get(record.state, "white")
-        table.add_row(record.run, f"[{colour}]{record.state}[/]", record.reason, str(done), outcome)
-    session.out.print(table)
+    session.print_table(("run", "state", "reason", "steps", "outcome"), [_row(record) for record in records])
+
+
+def _row(record: "RunRecord") -> tuple[str, ...]:
+    register = record.step("register")
+    outcome = (
+        f"version {register.result['version']}: {register.result['status']}" if register and register.result else ""
+    )
+    if record.failure is not None:
+        outcome = next(iter(record.failure.message.splitlines()), record.failure.type)[:80]
+    done = sum(step.state in ("done", "reused") for step in record.steps)
+    return record.run, record.state, record.reason, str(done), outcome
 
 
 def report(

@@ -4,7 +4,7 @@
 import os
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class Up(BaseModel):
@@ -12,7 +12,7 @@ class Up(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pid: int
+    pid: int = Field(ge=1, lt=2**31)
     address: str
     models: dict[str, int]
 

@@ -2,18 +2,25 @@
 """What every command shares: where the workspace is, the home, and the two ways of writing to the user."""
 
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from kelp.errors import NotFound
 
 if TYPE_CHECKING:
     from kelp.home import Home
     from kelp.registry import Registry
+
+
+_PIPE_WIDTH = 10_000
 
 
 @dataclass(frozen=True)
@@ -46,20 +53,31 @@ class Session:
 
     @property
     def actor(self) -> str:
-        """Who the audit log says did it."""
+        """Who the audit log says did it: the user's name, or the number of a user who has none."""
         import getpass
+        import os
 
-        return f"user:{getpass.getuser()}"
+        try:
+            return f"user:{getpass.getuser()}"
+        except (KeyError, OSError):  # a container whose user is not in /etc/passwd
+            return f"user:{os.getuid()}"
 
     @cached_property
     def out(self) -> Console:
-        """Results, on stdout."""
-        return Console(highlight=False, soft_wrap=True)
+        """Results, on stdout; never wrapped for a reader that is a program."""
+        return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
     @cached_property
     def err(self) -> Console:
         """Progress and problems, on stderr."""
         return Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def print_table(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Columns with a heading, on stdout; what looks like markup in a cell is printed as it is."""
+        table = Table(*names, box=None, pad_edge=False)
+        for row in rows:
+            table.add_row(*map(escape, row))
+        self.out.print(table)
 
     def print_json(self, value: Any) -> None:
         """One JSON document on stdout, for machines."""

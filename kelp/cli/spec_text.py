@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a profile of the data to a commented spec: pure, values in and YAML text out."""
 
-import json
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from kelp.cli.yaml_words import key, quoted, word
 
 if TYPE_CHECKING:
     from components.ingest.profile import ColumnProfile
@@ -17,16 +18,16 @@ _TIME = re.compile(r"(^|_)(time|timestamp|ts|date|datetime|at|when|day)($|_)", r
 _PERSONAL = re.compile(
     r"(e_?mail|phone|mobile|ssn|iban|passport|address|surname|first_?name|last_?name|full_?name)", re.I
 )
-_REGRESSION_FROM = 21  # distinct numbers
+_REGRESSION_FROM = 21  # distinct whole numbers
 _METRIC = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "r2"}
 
 
 def task_of(target: "ColumnProfile") -> str:
-    """The task a target suggests: two labels, several, or a number."""
+    """The task a target suggests: two labels, several, or a number (a fraction, or one of many whole numbers)."""
     if target.distinct == 2:
         return "binary"
-    is_number = target.type in ("int", "float")
-    return "regression" if is_number and target.distinct >= _REGRESSION_FROM else "multiclass"
+    is_number = target.type == "float" or (target.type == "int" and target.distinct >= _REGRESSION_FROM)
+    return "regression" if is_number else "multiclass"
 
 
 def spec_text(name: str, source: str, target: str, columns: Sequence["ColumnProfile"]) -> str:
@@ -40,35 +41,24 @@ def spec_text(name: str, source: str, target: str, columns: Sequence["ColumnProf
     """
     by_name = {column.name: column for column in columns}
     task = task_of(by_name[target])
-    others = [column for column in columns if column.name != target]
-    time, entity = _time(others), _entity(others)
-    id_ = _id([column for column in others if column.name not in (time, entity)])
     lines = [
-        "# Written by `kelp init` from a profile of the data; every field left out has a default (kelp check --schema).",
+        "# Written by `kelp init` from a profile of the data; each field left out has a default (kelp check --schema).",
         "apiVersion: kelp.dev/v1alpha1",
         "kind: Model",
-        f"metadata: {{name: {name}}}",
+        f"metadata: {{name: {word(name)}}}",
         "spec:",
         '  owner: ""                       # who answers for this model',
         '  purpose: ""                     # one sentence; goes into the model card',
         f"  task: {task}",
         "  data:",
-        f"    source: {_word(source)}",
-        f"    target: {_word(target)}",
+        f"    source: {word(source)}",
+        f"    target: {word(target)}",
     ]
     if task == "binary":
-        lines.append(f"    positive: {_text(_positive(by_name[target]))}   # the label that counts as positive")
-    lines += [
-        f"    {role}: {_word(column)}   # {why}"
-        for role, column, why in (
-            ("id", id_, "different in every row"),
-            ("time", time, "the newest rows are the test part"),
-            ("entity", entity, "never in both parts"),
-        )
-        if column is not None
-    ]
+        lines.append(f"    positive: {quoted(_positive(by_name[target]))}   # the label that counts as positive")
+    lines += _roles([column for column in columns if column.name != target and not _is_personal(column)])
     lines += ["    columns:                        # a contract; delete a line to have the column inferred instead"]
-    lines += [f"      {_word(column.name)}: {_column(column)}" for column in columns]
+    lines += [f"      {key(column.name, '      ')}: {_column(column, column.name == target)}" for column in columns]
     metric = _METRIC[task]
     lines += [
         "  train: {seed: 7}                  # xgboost, with its params under `params:`",
@@ -79,21 +69,34 @@ def spec_text(name: str, source: str, target: str, columns: Sequence["ColumnProf
     return "\n".join(lines) + "\n"
 
 
+def _roles(columns: Sequence["ColumnProfile"]) -> list[str]:
+    time, entity = _time(columns), _entity(columns)
+    id_ = _id([column for column in columns if column.name not in (time, entity)])
+    found = (
+        ("id", id_, "different in every row"),
+        ("time", time, "the newest rows are the test part"),
+        ("entity", entity, "never in both parts"),
+    )
+    return [f"    {role}: {word(column)}   # {why}" for role, column, why in found if column is not None]
+
+
 def _time(columns: Sequence["ColumnProfile"]) -> str | None:
     """The first complete column of times with a telling name and enough different values to split by."""
     found = (
-        c for c in columns if c.type == "timestamp" and c.missing == 0 and c.distinct > 10 and _TIME.search(c.name)
+        c
+        for c in columns
+        if c.type == "timestamp" and c.missing == 0 and c.distinct > 10 and _TIME.search(_snake(c.name))
     )
     return next((column.name for column in found), None)
 
 
 def _entity(columns: Sequence["ColumnProfile"]) -> str | None:
-    found = (c for c in columns if _ENTITY.match(c.name) and c.missing == 0 and 10 < c.distinct < c.rows)
+    found = (c for c in columns if _ENTITY.match(_snake(c.name)) and c.missing == 0 and 10 < c.distinct < c.rows)
     return next((column.name for column in found), None)
 
 
 def _id(columns: Sequence["ColumnProfile"]) -> str | None:
-    found = (c for c in columns if _ID.search(c.name) and c.missing == 0 and c.distinct == c.rows > 1)
+    found = (c for c in columns if _ID.search(_snake(c.name)) and c.missing == 0 and c.distinct == c.rows > 1)
     return next((column.name for column in found), None)
 
 
@@ -103,17 +106,19 @@ def _positive(target: "ColumnProfile") -> str:
     return yes[0] if yes else target.labels[-1]
 
 
-def _column(column: "ColumnProfile") -> str:
+def _column(column: "ColumnProfile", is_target: bool) -> str:
     parts = [f"type: {column.type}"]
     comments = []
-    if _PERSONAL.search(column.name):
+    if is_target:
+        comments.append("the target")
+    elif _is_personal(column):
         parts.append("privacy: drop")
         comments.append("looks personal")
     elif column.missing == column.rows:
         parts.append("feature: false")
     elif column.type == "string":
         comments.append(f"{column.distinct} different texts: not learnt from")
-    elif column.distinct == column.rows and _ID.search(column.name):
+    elif column.distinct == column.rows and _ID.search(_snake(column.name)):
         parts.append("feature: false")
         comments.append("different in every row")
     if column.missing:
@@ -122,10 +127,10 @@ def _column(column: "ColumnProfile") -> str:
     return f"{text}   # {'; '.join(comments)}" if comments else text
 
 
-def _word(text: str) -> str:
-    """A YAML plain scalar where that is safe, else a quoted one."""
-    return text if re.fullmatch(r"[A-Za-z_][\w./:*-]*", text) and text not in ("true", "false", "null") else _text(text)
+def _is_personal(column: "ColumnProfile") -> bool:
+    return _PERSONAL.search(_snake(column.name)) is not None
 
 
-def _text(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+def _snake(name: str) -> str:
+    """`Customer ID`, `customerId` and `customer-id` are all customer_id."""
+    return re.sub(r"[\W_]+", "_", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name)).strip("_").lower()

@@ -9,7 +9,7 @@ from typing import Any
 
 from kelp.errors import EnvironmentFault, InputError, IntegrityError
 from kelp.frame.scorer import GOLDEN_FILE, MODEL_FILE, TRANSFORM_FILE, Scorer
-from kelp.registry import MANIFEST
+from kelp.registry.manifest import MANIFEST
 from kelp.registry.signature import verify
 
 _FETCH = "fetch the version from the registry again"

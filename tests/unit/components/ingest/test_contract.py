@@ -124,7 +124,7 @@ def test_limits_are_inclusive(bench: Bench, cell: str, reason: str) -> None:
     bench.write("a.csv", f"x,label\n{cell},yes\n0.5,no\n")
     snapshot = bench.ingest(a_model(columns={"x": {"type": "float", "min": 0, "max": 1}}, maxBadRows="50%"))
     assert [row["reason"] for row in snapshot.quarantine] == ([reason] if reason else [])
-    assert snapshot.summary["reasons"] == ({reason.split(", found")[0]: 1} if reason else {})
+    assert snapshot.summary["reasons"] == ({reason.split(", found", maxsplit=1)[0]: 1} if reason else {})
 
 
 @pytest.mark.parametrize("name", ["label", "key", "at"])
