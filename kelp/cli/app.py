@@ -78,7 +78,9 @@ def options(
     ] = False,
 ) -> None:
     """Set what every command shares."""
-    context.obj = Session(workspace.absolute(), home)
+    session = Session(workspace.absolute(), home)
+    context.obj = session
+    context.call_on_close(session.close)
 
 
 def main() -> None:

@@ -76,7 +76,7 @@ def _print_step(session: Session, event: "StepEvent") -> None:
 
 def _finish(session: Session, record: "RunRecord", run_dir: Path, *, quiet: bool) -> None:
     if record.failure is not None:
-        raise _error(record.failure, run_dir)
+        raise error_of(record.failure, run_dir)
     outcome: dict[str, Any] = (step.result if (step := record.step("register")) else {}) or {}
     name, version, status = outcome["model"], outcome["version"], outcome["status"]
     report = run_dir / "report.html"
@@ -92,7 +92,7 @@ def _finish(session: Session, record: "RunRecord", run_dir: Path, *, quiet: bool
         session.out.print(f"[bold green]PASS[/] {name} version {version} is champion")
 
 
-def _error(failure: "Failure", run_dir: Path) -> KelpError:
+def error_of(failure: "Failure", run_dir: Path) -> KelpError:
     """The failing step's own error, as it was raised in its process."""
     kinds: dict[str, type[KelpError]] = {"IntegrityError": IntegrityError}
     kind = InputError if failure.exit_code == InputError.exit_code else kinds.get(failure.type, EnvironmentFault)

@@ -5,12 +5,15 @@ import webbrowser
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from kelp.cli.session import Session
 from kelp.errors import NotFound
 
 if TYPE_CHECKING:
     from kelp.runs.record import RunRecord
+
+_COLOURS = {"succeeded": "green", "failed": "red", "interrupted": "yellow", "running": "cyan"}
 
 
 def runs(
@@ -32,15 +35,16 @@ def runs(
     session.print_table(("run", "state", "reason", "steps", "outcome"), [_row(record) for record in records])
 
 
-def _row(record: "RunRecord") -> tuple[str, ...]:
+def _row(record: "RunRecord") -> tuple[str | Text, ...]:
+    outcome = ""
     register = record.step("register")
-    outcome = (
-        f"version {register.result['version']}: {register.result['status']}" if register and register.result else ""
-    )
+    if register is not None and register.result:
+        outcome = f"version {register.result['version']}: {register.result['status']}"
     if record.failure is not None:
         outcome = next(iter(record.failure.message.splitlines()), record.failure.type)[:80]
     done = sum(step.state in ("done", "reused") for step in record.steps)
-    return record.run, record.state, record.reason, str(done), outcome
+    state = Text(record.state, style=_COLOURS.get(record.state, ""))
+    return record.run, state, record.reason, str(done), outcome
 
 
 def report(

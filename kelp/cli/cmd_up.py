@@ -22,7 +22,9 @@ _READY_S = 60
 def up(
     context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="models; every one with a champion if left out")] = None,
-    port: Annotated[int, typer.Option(help="the server's port on 127.0.0.1; 0 takes a free one")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="the server's port on 127.0.0.1; 0 takes a free one")
+    ] = 8080,
 ) -> None:
     """Serve the champions until Ctrl-C."""
     from kelp.cli.server import Up, read_up, write_up

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from kelp.errors import NotFound
 
@@ -51,6 +51,11 @@ class Session:
 
         return Registry.open(self.home, self.actor)
 
+    def close(self) -> None:
+        """Release the audit log, if a command opened it."""
+        if "registry" in self.__dict__:
+            self.registry.log.close()
+
     @property
     def actor(self) -> str:
         """Who the audit log says did it: the user's name, or the number of a user who has none."""
@@ -72,11 +77,11 @@ class Session:
         """Progress and problems, on stderr."""
         return Console(stderr=True, highlight=False, soft_wrap=True)
 
-    def print_table(self, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    def print_table(self, names: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
         """Columns with a heading, on stdout; what looks like markup in a cell is printed as it is."""
         table = Table(*names, box=None, pad_edge=False)
         for row in rows:
-            table.add_row(*map(escape, row))
+            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
         self.out.print(table)
 
     def print_json(self, value: Any) -> None:

@@ -130,7 +130,7 @@ def test_limits_are_inclusive(bench: Bench, cell: str, reason: str) -> None:
 @pytest.mark.parametrize("name", ["label", "key", "at"])
 def test_target_id_and_time_must_be_there(bench: Bench, name: str) -> None:
     cells = {"label": "yes", "key": "k1", "at": "2024-05-01"} | {name: ""}
-    bench.write("a.csv", csv_of([cells, cells.values(), ["no", "k2", "2024-05-02"]]))
+    bench.write("a.csv", csv_of([list(cells), list(cells.values()), ["no", "k2", "2024-05-02"]]))
     model = a_model(id="key", time="at", maxBadRows="50%")
     assert [row["reason"] for row in bench.ingest(model).quarantine] == [f"{name}: expected a value, found nothing"]
 

@@ -47,7 +47,12 @@ def test_a_pseudonym_is_the_keyed_hash_of_the_value(bench: Bench) -> None:
         reference(bench, "ada"),
         reference(bench, "größe"),
     ]
-    assert hidden.column("account").to_pylist() == [reference(bench, 7), reference(bench, 7), None, reference(bench, -1)]
+    assert hidden.column("account").to_pylist() == [
+        reference(bench, 7),
+        reference(bench, 7),
+        None,
+        reference(bench, -1),
+    ]
 
 
 def test_other_columns_and_their_order_stay(bench: Bench) -> None:
@@ -102,7 +107,7 @@ def test_a_dropped_column_may_still_say_which_rows_to_leave_out(bench: Bench) ->
 
 
 def test_pseudonyms_split_entities_as_well(bench: Bench) -> None:
-    columns = people() | {"copy": ("category", PEOPLE)}
+    columns: Columns = {**people(), "copy": ("category", PEOPLE)}
     declared = RULES | {"copy": {"type": "category"}}
     prepared = prepared_of(bench, a_model(columns=declared, entity="customer"), columns)
     train, test = (set(prepared.column(part, "copy")) for part in ("reference", "test_rows"))

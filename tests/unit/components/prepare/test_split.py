@@ -97,7 +97,7 @@ def test_another_seed_is_another_split() -> None:
 @pytest.mark.parametrize(
     ("train", "test", "said"),
     [
-        pytest.param([0, 2], [1], "the test part", id="one-test-row"),
+        pytest.param([0, 1], [2], "the test part", id="one-test-row"),
         pytest.param([], [0, 1, 2, 3], "the training part", id="no-training-row"),
         pytest.param([0, 1], [2, 4], "the test part", id="one-class-in-test"),
         pytest.param([0, 2], [1, 3], "the training part", id="one-class-in-training"),
