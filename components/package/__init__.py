@@ -70,7 +70,7 @@ def package(
     transform = Transform.from_json((packaged / "transform.json").read_bytes())
     export_onnx(packaged / "model.ubj", transform, packaged / "model.onnx")
     scorer = Scorer.load(packaged)
-    _write_golden(scorer, packaged)
+    write_golden(scorer, packaged)
     scorer.check_golden(packaged)
     registry = Registry.open(home, f"run:{run_id}")
     with registry.log:
@@ -108,7 +108,7 @@ def _lineage(steps: Mapping[str, Path]) -> dict[str, Any]:
     }
 
 
-def _write_golden(scorer: Scorer, packaged: Path) -> None:
+def write_golden(scorer: Scorer, packaged: Path) -> None:
     """Write golden.json and hold the exported model against the trained one on the whole reference.
 
     Raises:

@@ -2,6 +2,9 @@
 """Exit codes, the form of errors, and output for machines."""
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -243,6 +246,16 @@ def test_doctor_looks_at_a_home_elsewhere(kelp: CommandLine) -> None:
     said = kelp("--home", str(home), "doctor")
     assert said.code == 4
     assert f"✗ runs: {kelp.folder}/gone expected to be a folder that can be written" in said.out
+
+
+def test_a_reader_that_has_gone_gets_no_traceback(kelp: CommandLine) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    script = "import sys; sys.argv = ['kelp', 'check', '--schema']; from kelp.cli import main; main()"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writing)
+    assert done.stderr == ""
 
 
 def test_the_environment_names_workspace_and_home(kelp: CommandLine) -> None:

@@ -2,7 +2,7 @@
 """The spec that `kelp init` writes: right for the task, whatever the columns are called."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.ingest.profile import ColumnProfile
@@ -218,6 +218,7 @@ def profiles(draw: st.DrawFn, name: str) -> ColumnProfile:
     )
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_the_written_text_always_loads(data: st.DataObject) -> None:
     names = data.draw(st.lists(NAMES | TELLING, min_size=1, max_size=6, unique=True))

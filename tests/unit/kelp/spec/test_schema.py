@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -84,6 +84,7 @@ def test_editor_and_loader_agree_on_names(name: str) -> None:
     assert VALIDATOR.is_valid(spec) == loads(spec)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789.%msh d", max_size=12))
 def test_editor_and_loader_agree_on_durations_and_percents(text: str) -> None:
     for spec in (
