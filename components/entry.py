@@ -85,7 +85,9 @@ def evaluate(spec: str, run: str, reason: str, steps: Mapping[str, str], evaluat
     with open_rim("evaluate", spec, run) as rim, tempfile.TemporaryDirectory() as scratch:
         from kelp.registry import Registry
 
-        champion = Registry.open(rim.home, f"run:{rim.run_id}").champion_folder(rim.model.name, Path(scratch))
+        registry = Registry.open(rim.home, f"run:{rim.run_id}")
+        with registry.log:
+            champion = registry.champion_folder(rim.model.name, Path(scratch))
 
         def work(rim: Rim, out: Mapping[str, Path]) -> Mapping[str, Any]:
             from components import evaluate as step

@@ -84,6 +84,9 @@ def _finish(session: Session, record: "RunRecord", run_dir: Path, *, quiet: bool
         session.out.print(f"report      {report}", markup=False)
         session.out.print("checkpoint")
         session.out.print("  " + session.registry.log.checkpoint().strip().replace("\n", "\n  "), markup=False)
+    if status == "superseded":
+        session.err.print(f"{name} version {version} passed, but a newer version is champion already", markup=False)
+        return
     if status != "champion":
         raise GateFailed(
             f"the gates did not pass: {name} version {version} is {status}", place=str(report), fix="read the report"
