@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check a version directory, then load it: its signature, its digests, its answers to the golden rows."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from kelp.errors import EnvironmentFault, InputError, IntegrityError
 from kelp.frame.scorer import GOLDEN_FILE, MODEL_FILE, TRANSFORM_FILE, Scorer
+from kelp.parquet import file_digest
 from kelp.registry.manifest import MANIFEST
 from kelp.registry.signature import verify
 
@@ -47,8 +47,7 @@ def check_digests(folder: Path) -> None:
         if not path.resolve().is_relative_to(folder.resolve()):
             raise IntegrityError(f"lists {name}, which is outside", place=str(folder / MANIFEST), fix=_FETCH)
         try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = file_digest(path)
         except OSError as error:
             raise IntegrityError(f"cannot be read ({error.strerror})", place=str(path), fix=_FETCH) from error
         if found != expected:
