@@ -96,4 +96,5 @@ _CONVERSIONS: dict[RawType, tuple[str, Callable[[Any], Column]]] = {
     "timestamp": ("times", _to_seconds),
     "string": ("strings", _to_strings),
     "category": ("strings", _to_strings),
+    "text": ("strings", _to_strings),
 }

@@ -51,14 +51,14 @@ class Scorer:
         """Score a matrix of shape (n, width).
 
         Returns:
-            float32, finite. Binary: shape (n,), the probability of the positive class. Multiclass: shape
-            (n, classes), probabilities. Regression: shape (n,), the value.
+            float32, finite. Binary: shape (n,), the probability of the positive class. Multiclass and text: shape
+            (n, classes), probabilities. Regression and forecast: shape (n,), the value.
 
         Raises:
             IntegrityError: the model answered something else.
         """
         scores: Scores = self.session.run(["score"], {"rows": matrix})[0]
-        expected = (len(matrix), len(self.transform.classes)) if self.is_multiclass else (len(matrix),)
+        expected = (len(matrix), len(self.transform.classes)) if self.transform.is_multiclass else (len(matrix),)
         if scores.shape != expected or not np.isfinite(scores).all():
             raise IntegrityError(
                 f"expected finite scores of shape {expected}, the model answered others of shape {scores.shape}",
@@ -81,13 +81,8 @@ class Scorer:
         classes = self.transform.classes
         if not classes:
             return []
-        positions = scores.argmax(axis=1) if self.is_multiclass else (scores >= 0.5).astype(np.intp)
+        positions = scores.argmax(axis=1) if self.transform.is_multiclass else (scores >= 0.5).astype(np.intp)
         return [classes[position] for position in positions.tolist()]
-
-    @property
-    def is_multiclass(self) -> bool:
-        """Whether a row has one score per class."""
-        return self.transform.task == "multiclass"
 
     def check_golden(self, folder: Path) -> None:
         """Answer the rows of `golden.json` again and compare with the scores recorded there.

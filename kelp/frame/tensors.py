@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelp.errors import RequestError
-from kelp.frame.transform import FLOAT32_MAX, Column, Matrix, RawColumn, RawType, Transform
+from kelp.frame.parts import FLOAT32_MAX
+from kelp.frame.transform import Column, Matrix, RawColumn, RawType, Transform
 from kelp.frame.values import column_from_values, described
 
 ROWS = "rows"

@@ -4,117 +4,57 @@
 The pipeline's prepare step fits one on the training part and writes it; the model server applies the same file to
 one request. In memory a raw column is one numpy array of n values:
 
-    int, float, bool    float64; NaN where missing; false is 0, true is 1
-    timestamp           float64; seconds since 1970-01-01T00:00Z; NaN where missing
-    string, category    object; str, or None where missing
+    int, float, bool          float64; NaN where missing; false is 0, true is 1
+    timestamp                 float64; seconds since 1970-01-01T00:00Z; NaN where missing
+    string, category, text    object; str, or None where missing
+
+A window is float64 as well. What a row takes from itself is computed here; what it takes from earlier rows, the
+windows, is computed before: by `kelp.frame.history` one row at a time, by prepare's engine for whole tables.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from itertools import repeat
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import rfc8785
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from kelp.errors import DataError, IntegrityError
+from kelp.frame.compute import Column, Matrix, computation, token_numbers, word_counts
+from kelp.frame.parts import TAKES_OF_NUMBERS, Feature, FeatureKind, Part, RawColumn, RawType, Tokenizer, Window
 
-Column = NDArray[Any]
-Matrix = NDArray[np.float32]
+__all__ = ["Column", "Feature", "FeatureKind", "Matrix", "RawColumn", "RawType", "Tokenizer", "Transform", "Window"]
 
-RawType = Literal["int", "float", "bool", "string", "category", "timestamp"]
-FeatureKind = Literal["number", "category", "hour", "weekday", "month"]
+Task = Literal["binary", "multiclass", "regression", "forecast", "text"]
 
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-YEAR_1 = -62_135_596_800.0  # from the first moment of the year 1 to the last of 9999 is what a timestamp can be
-YEAR_9999 = 253_402_300_799.999_999
-_SECONDS_A_DAY = 86_400
-_THURSDAY = 3  # 1970-01-01, when Monday is 0
 _COLUMN_TYPES: dict[FeatureKind, tuple[RawType, ...]] = {
     "number": ("int", "float", "bool"),
     "category": ("string", "category"),
     "hour": ("timestamp",),
     "weekday": ("timestamp",),
+    "day": ("timestamp",),
     "month": ("timestamp",),
+    "word": ("text",),
+    "token": ("text",),
 }
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class Transform(Part):
+    """Raw columns in the order callers declare them, windows, and features in the order of the matrix.
 
-
-class RawColumn(_Part):
-    """A column of a request: what a caller sends under `name`.
-
-    `min` and `max` are inclusive, in the column's own unit (seconds since the epoch for a timestamp).
-    """
-
-    name: str = Field(min_length=1)
-    type: RawType
-    nullable: bool
-    min: float | None = None
-    max: float | None = None
-
-    @model_validator(mode="after")
-    def _bounds_make_sense(self) -> Self:
-        if self.min is None and self.max is None:
-            return self
-        if self.type not in ("int", "float", "timestamp"):
-            raise ValueError(f"a {self.type} column has no min or max")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
-        return self
-
-    @cached_property
-    def limits(self) -> tuple[float, float]:
-        """The least and the greatest number a request may hold, both inclusive."""
-        least, greatest = (YEAR_1, YEAR_9999) if self.type == "timestamp" else (-FLOAT32_MAX, FLOAT32_MAX)
-        return (
-            least if self.min is None else max(least, self.min),
-            greatest if self.max is None else min(greatest, self.max),
-        )
-
-
-class Feature(_Part):
-    """A column of the matrix, computed from one raw column.
-
-    `number` is the value itself. `category` is the 1-based position in `categories`, 0 for any other value.
-    `hour` (0-23), `weekday` (Monday is 0) and `month` (1-12) read a timestamp in UTC.
-    A missing value becomes `fill`, which for a category is a code between 0 and `len(categories)`.
-    """
-
-    name: str = Field(min_length=1)
-    column: str
-    kind: FeatureKind
-    fill: float
-    categories: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _categories_make_sense(self) -> Self:
-        if self.kind != "category":
-            if self.categories:
-                raise ValueError(f"a feature of kind {self.kind} has no categories")
-            return self
-        if len(set(self.categories)) != len(self.categories):
-            raise ValueError("the categories are not distinct")
-        if not self.fill.is_integer() or not 0 <= self.fill <= len(self.categories):
-            raise ValueError(f"fill is a code between 0 and {len(self.categories)}, got {self.fill:g}")
-        return self
-
-
-class Transform(_Part):
-    """Raw columns in the order callers declare them, and features in the order of the matrix.
-
-    `classes` are (negative, positive) for a binary task, the sorted labels for a multiclass one, else empty.
+    `classes` are (negative, positive) for a binary task, the sorted labels for a multiclass or text one, else empty.
+    `time` is the column that windows look back from.
     """
 
     version: Literal[1] = 1
-    task: Literal["binary", "multiclass", "regression"]
+    task: Task
     classes: tuple[str, ...]
     columns: tuple[RawColumn, ...]
     features: tuple[Feature, ...] = Field(min_length=1)
+    time: str | None = None
+    windows: tuple[Window, ...] = ()
+    tokenizer: Tokenizer | None = None
 
     @model_validator(mode="after")
     def _classes_fit_the_task(self) -> Self:
@@ -123,27 +63,51 @@ class Transform(_Part):
             raise ValueError("the classes are not distinct")
         if self.task == "binary" and found != 2:
             raise ValueError(f"a binary task has the classes (negative, positive), got {found}")
-        if self.task == "multiclass" and (found < 2 or tuple(sorted(self.classes)) != self.classes):
-            raise ValueError("a multiclass task has two or more classes, sorted")
-        if self.task == "regression" and found:
-            raise ValueError("a regression has no classes")
+        if self.is_multiclass and (found < 2 or tuple(sorted(self.classes)) != self.classes):
+            raise ValueError(f"a {self.task} task has two or more classes, sorted")
+        if self.task in ("regression", "forecast") and found:
+            raise ValueError(f"a {self.task} has no classes")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_fit_the_columns(self) -> Self:
+        types = self._types
+        if len(types) != len(self.columns) + len(self.windows):
+            raise ValueError("two columns or windows have the same name")
+        declared = {column.name for column in self.columns}
+        if self.windows and types.get(self.time or "") != "timestamp":
+            raise ValueError(f"windows need a column of time, found {self.time}")
+        for window in self.windows:
+            absent = next((name for name in (*window.by, window.over) if name not in declared), None)
+            if absent is not None:
+                raise ValueError(f"window {window.name} reads the column {absent}, which is not declared")
+            if window.take in TAKES_OF_NUMBERS and types[window.over] not in _COLUMN_TYPES["number"]:
+                raise ValueError(f"window {window.name} takes {window.take} of {window.over}, which is no number")
         return self
 
     @model_validator(mode="after")
     def _features_fit_the_columns(self) -> Self:
-        types = {column.name: column.type for column in self.columns}
-        if len(types) != len(self.columns):
-            raise ValueError("two columns have the same name")
         if len({feature.name for feature in self.features}) != len(self.features):
             raise ValueError("two features have the same name")
         for feature in self.features:
-            found = types.get(feature.column)
+            found = self._types.get(feature.column)
             if found is None:
                 raise ValueError(f"feature {feature.name} reads the column {feature.column}, which is not declared")
             if found not in _COLUMN_TYPES[feature.kind]:
                 expected = " or ".join(_COLUMN_TYPES[feature.kind])
                 raise ValueError(f"feature {feature.name} of kind {feature.kind} needs a {expected}, got a {found}")
+        self._refuse_wrong_tokens()
         return self
+
+    def _refuse_wrong_tokens(self) -> None:
+        tokens = [feature for feature in self.features if feature.kind == "token"]
+        if self.tokenizer is None:
+            if tokens:
+                raise ValueError(f"feature {tokens[0].name} needs a tokenizer")
+            return
+        found = [(feature.column, feature.position) for feature in tokens]
+        if found != [(self.tokenizer.column, position) for position in range(self.tokenizer.length)]:
+            raise ValueError("the features of kind token are not the tokenizer's, from position 0 on")
 
     @classmethod
     def from_json(cls, text: str | bytes, *, place: str = "transform.json") -> Self:
@@ -173,12 +137,17 @@ class Transform(_Part):
         """How many features the matrix has."""
         return len(self.features)
 
+    @property
+    def is_multiclass(self) -> bool:
+        """Whether a row has one score a class."""
+        return self.task in ("multiclass", "text")
+
     def apply(self, columns: Mapping[str, Column]) -> Matrix:
         """Compute the matrix.
 
         Args:
-            columns: every raw column a feature reads, each of shape (n,), in the representation stated above;
-                others are ignored.
+            columns: every raw column and window a feature reads, each of shape (n,), in the representation stated
+                above; others are ignored.
 
         Returns:
             float32, shape (n, width), finite.
@@ -188,8 +157,8 @@ class Transform(_Part):
         """
         matrix = np.empty((self._rows(columns), self.width), dtype=np.float32)
         with np.errstate(over="ignore"):  # a value beyond float32 becomes inf and is reported below
-            for position, (name, compute) in enumerate(self._steps):
-                matrix[:, position] = compute(columns[name])
+            for positions, name, compute in self._steps:
+                matrix[:, positions] = compute(columns[name])
         self.fill(matrix)
         if np.isinf(matrix).any():
             row, position = np.argwhere(np.isinf(matrix))[0]
@@ -217,6 +186,12 @@ class Transform(_Part):
         return first
 
     @cached_property
+    def _types(self) -> dict[str, RawType]:
+        """Of every raw column and window by its name; a name that stands twice is there once."""
+        types: dict[str, RawType] = {column.name: column.type for column in self.columns}
+        return types | {window.name: "float" for window in self.windows}
+
+    @cached_property
     def _inputs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(feature.column for feature in self.features))
 
@@ -225,47 +200,24 @@ class Transform(_Part):
         return np.array([feature.fill for feature in self.features], dtype=np.float32)
 
     @cached_property
-    def _steps(self) -> tuple[tuple[str, Callable[[Column], Column]], ...]:
-        return tuple((feature.column, _computation(feature)) for feature in self.features)
+    def _steps(self) -> tuple[tuple[int | list[int], str, Callable[[Column], Column]], ...]:
+        """Which columns of the matrix one function of one raw column fills."""
+        return tuple(self._all_steps())
 
+    def _all_steps(self) -> Iterator[tuple[int | list[int], str, Callable[[Column], Column]]]:
+        words: dict[str, list[int]] = {}
+        for position, feature in enumerate(self.features):
+            if feature.kind == "word":
+                words.setdefault(feature.column, []).append(position)
+            elif feature.kind != "token":
+                yield position, feature.column, computation(feature)
+        for column, positions in words.items():
+            yield positions, column, self._word_counts(positions)
+        if self.tokenizer is not None:
+            tokenizer = self.tokenizer
+            tokens = [position for position, feature in enumerate(self.features) if feature.kind == "token"]
+            yield tokens, tokenizer.column, lambda texts: token_numbers(texts, tokenizer)
 
-def _computation(feature: Feature) -> Callable[[Column], Column]:
-    """The function from a raw column to a feature in which a missing value is still NaN."""
-    if feature.kind == "category":
-        return _category_codes(feature)
-    return _TIME_PARTS.get(feature.kind, _itself)
-
-
-def _itself(values: Column) -> Column:
-    return values
-
-
-def _category_codes(feature: Feature) -> Callable[[Column], Column]:
-    codes: dict[str | None, float] = {name: float(code) for code, name in enumerate(feature.categories, start=1)}
-    codes[None] = feature.fill
-
-    def compute(values: Column) -> Column:
-        # One dict look-up a value: sorting an object column (np.unique) costs several times more.
-        return np.fromiter(map(codes.get, values.tolist(), repeat(0.0)), dtype=np.float32, count=len(values))
-
-    return compute
-
-
-def _hour(seconds: Column) -> Column:
-    return np.floor(seconds % _SECONDS_A_DAY / 3600)
-
-
-def _weekday(seconds: Column) -> Column:
-    days: Column = np.floor(seconds / _SECONDS_A_DAY)
-    return (days + _THURSDAY) % 7
-
-
-def _month(seconds: Column) -> Column:
-    is_missing = np.isnan(seconds)
-    whole = np.floor(np.where(is_missing, 0.0, seconds)).astype(np.int64)
-    months: Column = whole.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64) % 12 + 1.0
-    months[is_missing] = np.nan
-    return months
-
-
-_TIME_PARTS: dict[FeatureKind, Callable[[Column], Column]] = {"hour": _hour, "weekday": _weekday, "month": _month}
+    def _word_counts(self, positions: list[int]) -> Callable[[Column], Column]:
+        words = [self.features[position].word or "" for position in positions]
+        return lambda texts: word_counts(texts, words)

@@ -11,7 +11,8 @@ from typing import Never
 import numpy as np
 
 from kelp.errors import RequestError
-from kelp.frame.transform import FLOAT32_MAX, YEAR_1, YEAR_9999, Column, RawColumn
+from kelp.frame.parts import FLOAT32_MAX, YEAR_1, YEAR_9999
+from kelp.frame.transform import Column, RawColumn
 
 Place = Callable[[int], str]
 """From a row's position to the words that name the value in a message: `instances[3].amount`."""
@@ -24,6 +25,7 @@ _EXPECTED = {
     "bool": "true or false",
     "string": "a string",
     "category": "a string",
+    "text": "a string",
     "timestamp": "an ISO 8601 string or seconds since 1970",
 }
 
@@ -42,7 +44,7 @@ def column_from_values(column: RawColumn, values: Sequence[object], place: Place
     Raises:
         RequestError: a value is of another type, outside `min` and `max`, not finite, or missing where it may not be.
     """
-    if column.type in ("string", "category"):
+    if column.type in ("string", "category", "text"):
         return _strings(column, values, place)
     if column.type == "bool":
         return _bools(column, values, place)

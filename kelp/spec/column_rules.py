@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 
 from kelp.spec.data import Column
+from kelp.spec.types import format_percent
 
 _NUMBERS = ("int", "float")
 _WORDS = ("string", "category", "text")
@@ -35,6 +36,11 @@ def _limits(column: Column, path: str) -> Iterator[str]:
             yield f"{path}.{name}: expected only on int and float, found it on {column.type}"
     if column.min is not None and column.max is not None and column.min > column.max:
         yield f"{path}.min: expected at most max ({column.max:g}), found {column.min:g}"
+    for name, given in (("clip", column.clip), ("monotone", column.monotone)):
+        if given is not None and column.type not in _NUMBERS:
+            yield f"{path}.{name}: expected only on int and float, found it on {column.type}"
+    if column.clip is not None and not 0 < column.clip < 0.5:
+        yield f"{path}.clip: expected more than 0% and less than 50%, found {format_percent(column.clip)}"
 
 
 def _missing(column: Column, path: str) -> Iterator[str]:

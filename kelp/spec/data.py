@@ -22,6 +22,13 @@ class Column(Part):
         default=None, description="default: median for numbers, mode for booleans, other for categories"
     )
     fill: Scalar | None = Field(default=None, description="the value of `missing: constant`")
+    clip: Percent | None = Field(
+        default=None, description="numbers beyond this share at either end of the training part become its limit"
+    )
+    max_categories: int = Field(default=255, ge=1, le=100_000, description="the rest, by frequency, is `other`")
+    monotone: Literal["increasing", "decreasing"] | None = Field(
+        default=None, description="the score may only rise, or only fall, with this number (trainer xgboost)"
+    )
     protected: bool = Field(default=False, description="a group that gates and the report compare")
     feature: bool | None = Field(
         default=None, description="default: yes, except for strings, ids, times, targets and private columns"
@@ -44,7 +51,20 @@ class Series(Part):
     key: tuple[ColumnName, ...]
     frequency: PositiveDuration
     horizon: PositiveDuration
+    season: PositiveDuration | None = Field(
+        default=None, description="default: 7d for a frequency of a day, 24h for one of hours, else the horizon"
+    )
     known_ahead: tuple[ColumnName, ...] = ()
+
+
+class Csv(Part):
+    """How CSV files are written; what is left out is detected file by file."""
+
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    quote: str | None = Field(default=None, min_length=1, max_length=1)
+    encoding: str | None = Field(default=None, description="utf-8, utf-16, latin-1, windows-1252, ...")
+    header: bool | None = Field(default=None, description="no header: columns are called column_1, column_2, ...")
+    decimal: Literal[".", ","] | None = None
 
 
 class Data(Part):
@@ -58,6 +78,7 @@ class Data(Part):
     entity: ColumnName | None = None
     split: Split = Split()
     series: Series | None = None
+    csv: Csv = Csv()
     engine: Literal["duckdb", "spark"] = "duckdb"
     max_bad_rows: Percent = 0.01
     retention: Duration = parse_duration("365d")

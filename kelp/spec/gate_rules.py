@@ -58,6 +58,8 @@ def _gap(model: Model, gate: Gate, path: str) -> Iterator[str]:
     column = model.spec.data.columns.get(gate.gap_across or "")
     if column is None or not column.protected:
         yield f"{path}.gapAcross: expected a column declared `protected: true`, found {gate.gap_across!r}"
+    if gate.metric == "ndcg_at_10" or model.spec.task == "forecast":
+        yield f"{path}.gapAcross: expected a metric of single rows of a task with classes or numbers"
     given = _given(gate)
     if given and "atMost" not in given:
         yield f"{path}: expected atMost beside gapAcross, found {' and '.join(given)}"

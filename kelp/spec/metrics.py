@@ -8,9 +8,10 @@ test holds the two tables equal.
 from dataclasses import dataclass
 
 BINARY = frozenset({"binary"})
-CLASSES = frozenset({"binary", "multiclass"})
-MULTICLASS = frozenset({"multiclass"})
+CLASSES = frozenset({"binary", "multiclass", "text"})
+SEVERAL = frozenset({"multiclass", "text"})
 REGRESSION = frozenset({"regression"})
+FORECAST = frozenset({"forecast"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,14 @@ METRICS: dict[str, MetricInfo] = {
         MetricInfo("f1", BINARY, True, (0.0, 1.0), "harmonic mean of precision and recall"),
         MetricInfo("false_positive_rate", BINARY, False, (0.0, 1.0), "share of negative rows that are flagged"),
         MetricInfo("selection_rate", BINARY, None, (0.0, 1.0), "share of rows that are flagged"),
-        MetricInfo("macro_f1", MULTICLASS, True, (0.0, 1.0), "f1 of each class, averaged with equal weight"),
-        MetricInfo("rmse", REGRESSION, False, (0.0, None), "root of the mean squared error, in the target's unit"),
-        MetricInfo("mae", REGRESSION, False, (0.0, None), "mean absolute error, in the target's unit"),
+        MetricInfo("ndcg_at_10", BINARY, True, (0.0, 1.0), "how high the positives of an entity's rows are ranked"),
+        MetricInfo("macro_f1", SEVERAL, True, (0.0, 1.0), "f1 of each class, averaged with equal weight"),
+        MetricInfo("mase", FORECAST, False, (0.0, None), "mean absolute error, as a share of the seasonal naive one"),
+        MetricInfo("wape", FORECAST, False, (0.0, None), "sum of absolute errors, as a share of the target's sum"),
+        MetricInfo(
+            "rmse", REGRESSION | FORECAST, False, (0.0, None), "root of the mean squared error, in the target's unit"
+        ),
+        MetricInfo("mae", REGRESSION | FORECAST, False, (0.0, None), "mean absolute error, in the target's unit"),
         MetricInfo("r2", REGRESSION, True, (None, 1.0), "share of the target's variance explained"),
     )
 }

@@ -55,6 +55,10 @@ class Train(Part):
     trainer: str = Field(default="xgboost", description="xgboost, torch, or package.module:name")
     params: dict[str, Scalar] = Field(default_factory=dict)
     search: Search | None = None
+    early_stopping: int | None = Field(
+        default=None, ge=1, le=10_000, description="rounds or epochs without a better score on rows kept back for it"
+    )
+    class_weights: Literal["none", "balanced"] = "none"
     seed: int = Field(default=7, ge=0, le=2**31 - 1)
     nodes: int = Field(default=1, ge=1, le=1000)
     resources: Resources = Resources()

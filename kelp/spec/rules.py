@@ -2,32 +2,37 @@
 """Rules between the fields of a spec: pure functions from a Model to the problems found in it.
 
 Each problem reads `path: expected ..., found ...`. What one field can say for itself stands in its type; the rules
-of one column are in `column_rules`, those of gates in `gate_rules`.
+of one column are in `column_rules`, those of rolling features in `feature_rules`, those of gates in `gate_rules`.
 """
 
-from collections import Counter
+import codecs
+import re
 from collections.abc import Iterator
 
 from kelp.spec.column_rules import column_problems
-from kelp.spec.data import Data, Series
+from kelp.spec.data import Csv, Data, Series
+from kelp.spec.feature_rules import feature_problems
 from kelp.spec.gate_rules import gate_problems, metric_problem
 from kelp.spec.model import Model, Rollout
 from kelp.spec.types import format_duration, format_percent
 
+_OWN_TRAINER = r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*"
+
 
 def problems(model: Model) -> list[str]:
     """Every broken rule of the model, in the order of the file."""
-    return [*_data(model), *_columns(model), *_features(model), *gate_problems(model), *_rest(model)]
+    return [*_data(model), *_columns(model), *feature_problems(model), *gate_problems(model), *_rest(model)]
 
 
 def _data(model: Model) -> Iterator[str]:
     spec, data = model.spec, model.spec.data
     yield from _source(data.source)
-    if data.positive is not None and spec.task not in ("binary", "text"):
+    if data.positive is not None and spec.task != "binary":
         yield f"spec.data.positive: expected only with task binary, found with task {spec.task}"
     for role in ("id", "time", "entity"):
         if getattr(data, role) == data.target:
             yield f"spec.data.{role}: expected another column than the target, found {data.target!r} in both"
+    yield from _csv(data.csv)
     yield from _split(data)
     yield from _forecast(model)
 
@@ -40,6 +45,23 @@ def _source(source: str) -> Iterator[str]:
         yield f"spec.data.source: expected file:/// and an absolute path, found {source!r}"
     elif ".." in path.split("/"):
         yield f"spec.data.source: expected a path inside its root, found `..` in {source!r}"
+
+
+def _csv(csv: Csv) -> Iterator[str]:
+    for name, sign in (("delimiter", csv.delimiter), ("quote", csv.quote)):
+        if sign is not None and (sign in "\r\n\0" or sign.isalnum() or ord(sign) > 127):
+            yield f"spec.data.csv.{name}: expected a sign of ASCII such as , or ;, found {sign!r}"
+    if csv.delimiter is not None and csv.delimiter in (csv.quote, csv.decimal):
+        yield f"spec.data.csv.delimiter: expected another sign than the quote and the decimal, found {csv.delimiter!r}"
+    if csv.encoding is not None and not _is_encoding(csv.encoding):
+        yield f"spec.data.csv.encoding: expected one that Python knows, such as windows-1252, found {csv.encoding!r}"
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return "\0" not in name and codecs.lookup(name)._is_text_encoding
+    except LookupError:
+        return False
 
 
 def _split(data: Data) -> Iterator[str]:
@@ -63,13 +85,21 @@ def _forecast(model: Model) -> Iterator[str]:
     if data.series is None:
         yield "spec.data.series: expected key, frequency and horizon, found nothing; a forecast needs them"
     else:
-        yield from _series(data.series)
+        yield from _series(data.series, data)
 
 
-def _series(series: Series) -> Iterator[str]:
-    if series.horizon % series.frequency:
-        found = f"{format_duration(series.horizon)} and {format_duration(series.frequency)}"
-        yield f"spec.data.series.horizon: expected a whole number of frequencies, found {found}"
+def _series(series: Series, data: Data) -> Iterator[str]:
+    steps = {"horizon": series.horizon, "season": series.season}
+    for name, length in steps.items():
+        if length is not None and length % series.frequency:
+            found = f"{format_duration(series.frequency)} and {format_duration(length)}"
+            yield f"spec.data.series.{name}: expected a whole number of frequencies, found {found}"
+    if not series.key:
+        yield "spec.data.series.key: expected one or more columns that name a series, found none"
+    for index, name in enumerate((*series.key, *series.known_ahead)):
+        field = f"key[{index}]" if index < len(series.key) else f"knownAhead[{index - len(series.key)}]"
+        if name in (data.target, data.time):
+            yield f"spec.data.series.{field}: expected another column than the target and the time, found {name!r}"
 
 
 def _columns(model: Model) -> Iterator[str]:
@@ -94,21 +124,28 @@ def _roles(model: Model) -> dict[str, str]:
     return {path: name for path, name in named.items() if name is not None}
 
 
-def _features(model: Model) -> Iterator[str]:
-    names = Counter(feature.name for feature in model.spec.features)
-    for index, feature in enumerate(model.spec.features):
-        if names[feature.name] > 1 or feature.name in model.spec.data.columns:
-            yield f"spec.features[{index}].name: expected a name of its own, found {feature.name!r} twice"
-
-
 def _rest(model: Model) -> Iterator[str]:
     spec = model.spec
     if not 0.5 < spec.confidence < 1:
         yield f"spec.confidence: expected more than 50% and less than 100%, found {format_percent(spec.confidence)}"
+    yield from _train(model)
     yield from _legacy(model)
     yield from _rollout(spec.serve.rollout)
     if spec.monitor.ground_truth is not None:
         yield from metric_problem(model, spec.monitor.ground_truth.metric, "spec.monitor.groundTruth.metric")
+
+
+def _train(model: Model) -> Iterator[str]:
+    train, is_of_classes = model.spec.train, model.spec.task in ("binary", "multiclass", "text")
+    if train.trainer not in ("xgboost", "torch") and not re.fullmatch(_OWN_TRAINER, train.trainer):
+        yield f"spec.train.trainer: expected xgboost, torch or package.module:name, found {train.trainer!r}"
+    if train.class_weights != "none" and not is_of_classes:
+        yield f"spec.train.classWeights: expected none with task {model.spec.task}, found {train.class_weights}"
+    monotone = next((name for name, column in model.spec.data.columns.items() if column.monotone), None)
+    if monotone is not None and train.trainer != "xgboost":
+        yield f"spec.data.columns.{monotone}.monotone: expected only with trainer xgboost, found {train.trainer}"
+    elif monotone is not None and model.spec.task in ("multiclass", "text"):
+        yield f"spec.data.columns.{monotone}.monotone: expected one score a row, found task {model.spec.task}"
 
 
 def _legacy(model: Model) -> Iterator[str]:
@@ -132,12 +169,6 @@ def not_built_yet(model: Model) -> list[str]:
     """Fields that the schema accepts and this release does not serve; running such a model is refused."""
     spec = model.spec
     waiting = {
-        "spec.task": spec.task in ("forecast", "text"),
-        "spec.data.engine": spec.data.engine != "duckdb",
-        "spec.data.series": spec.data.series is not None,
-        "spec.features": bool(spec.features),
-        "spec.train.trainer": spec.train.trainer != "xgboost",
-        "spec.train.search": spec.train.search is not None,
         "spec.train.nodes": spec.train.nodes > 1,
         "spec.legacy": spec.legacy is not None and spec.legacy.column is None,
         "spec.fairness.mitigate": spec.fairness.mitigate != "none",

@@ -47,10 +47,10 @@ def answer(scorer: Scorer, request: Request) -> Answer:
     """
     batch = request.batch(scorer.transform)
     scores: Scores = scorer.score_columns(batch) if isinstance(batch, Mapping) else scorer.score(batch)
-    greatest = scores.max(axis=1) if scorer.is_multiclass else scores
+    greatest = scores.max(axis=1) if scorer.transform.is_multiclass else scores
     return Answer(
         scores=greatest.tolist(),
         labels=scorer.label(scores),
-        probabilities=scores.tolist() if scorer.is_multiclass else [],
+        probabilities=scores.tolist() if scorer.transform.is_multiclass else [],
         classes=scorer.transform.classes,
     )

@@ -59,6 +59,6 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no types
         outputs: list[dict[str, Any]] = [{"name": "score", "datatype": "FP64", "shape": [-1]}]
         if classes:
             outputs.append({"name": "label", "datatype": "BYTES", "shape": [-1]})
-        if self.scorer.is_multiclass:
+        if self.scorer.transform.is_multiclass:
             outputs.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, classes]})
         return outputs

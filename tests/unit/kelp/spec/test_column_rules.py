@@ -28,6 +28,17 @@ def problems_of(column: dict[str, Any]) -> list[str]:
             {"type": "float", "min": 2, "max": 1.5}, "min: expected at most max (1.5), found 2", id="min-over-max"
         ),
         pytest.param(
+            {"type": "category", "clip": "1%"}, "clip: expected only on int and float, found it on category", id="clip"
+        ),
+        pytest.param(
+            {"type": "float", "clip": "50%"}, "clip: expected more than 0% and less than 50%, found 50%", id="clip-all"
+        ),
+        pytest.param(
+            {"type": "bool", "monotone": "increasing"},
+            "monotone: expected only on int and float, found it on bool",
+            id="monotone-bool",
+        ),
+        pytest.param(
             {"type": "category", "missing": "median"},
             "missing: expected mode, constant, other, drop on category, found median",
             id="median-of-words",
