@@ -1,81 +1,143 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CSV files: the delimiter and the column names from their first line, and their bytes without gzip around them.
+"""CSV files: how one is written, from its declaration and its first lines, and the SQL that reads it.
 
-DuckDB is told everything, so that no row can make it guess another dialect. It also reads a gzip file that was cut off
-without a word, so the unpacking, with its checksum, is done here.
+DuckDB is told everything, so that no row can make it guess another dialect.
 """
 
 import csv
-import gzip
 import re
-import shutil
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from components.ingest.source import SourceFile
 from components.ingest.sql import file_literal, literal
 from kelp.errors import DataError
+from kelp.spec.data import Csv
 
 DELIMITERS = ",;\t|"
-_QUOTED = re.compile(r'"[^"]*"')
+MAX_LINE = 16 << 20  # bytes of one row; cells of a megabyte do occur
+_SAMPLE = 1 << 16
+_EXCEL = re.compile(r'"?sep=(.)"?\r?\n')  # a first line by which Excel knows the delimiter
 
 
-def read_header(file: SourceFile) -> tuple[str, list[str]]:
-    """Return the delimiter and the column names.
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one file is written.
 
-    The delimiter is the one of `DELIMITERS` that stands most often in the first line, outside quotes.
+    Attributes:
+        names: of the columns.
+        skip: lines before the header, or before the rows if there is no header.
+    """
+
+    delimiter: str
+    quote: str
+    has_header: bool
+    skip: int
+    names: tuple[str, ...]
+
+
+def read_dialect(path: Path, name: str, declared: Csv) -> Dialect:
+    """Return how a plain UTF-8 file is written; what is declared is taken as it is.
 
     Raises:
-        DataError: the line is empty or not UTF-8.
+        DataError: the first line is empty or not UTF-8.
     """
-    with _open_text(file.path) as stream:
-        first_line = stream.readline()
-        stream.seek(0)
-        delimiter = max(DELIMITERS, key=_QUOTED.sub("", first_line).count)
-        names = next(csv.reader(stream, delimiter=delimiter), [])
-    place = f"{file.name}, line 1"
+    has_header = declared.header is not False
+    with _open_text(path) as stream:
+        excel = _EXCEL.fullmatch(stream.readline(_SAMPLE))
+        if not excel:
+            stream.seek(0)
+        start = stream.tell()
+        sample = stream.read(_SAMPLE)
+        stream.seek(start)
+        quote = declared.quote or _quote(sample, declared.delimiter)
+        delimiter = declared.delimiter or (excel[1] if excel else _delimiter(sample, quote, has_header))
+        names = next(csv.reader(stream, delimiter=delimiter, quotechar=quote), [])
+    place = f"{name}, line {2 if excel else 1}"
+    if excel and ("\r\n" in sample) != excel[0].endswith("\r\n"):
+        raise DataError("expected one kind of line ends, found two", place=place, fix="remove the line `sep=`")
     if not any(names):
-        raise DataError(
-            "expected a line of column names, found an empty line", place=place, fix="write the names above the rows"
-        )
-    if any("\0" in name or _has_surrogate(name) for name in names):
+        wanted = "a line of column names" if has_header else "a row"
+        raise DataError(f"expected {wanted}, found an empty line", place=place, fix="write the names above the rows")
+    if any("\ud800" <= letter <= "\udfff" for cell in names for letter in cell):
         raise DataError("expected text in UTF-8, found another encoding", place=place, fix="save the file as UTF-8")
-    return delimiter, names
+    if not has_header:
+        names = [f"column_{number}" for number in range(1, len(names) + 1)]
+    return Dialect(delimiter, quote, has_header, 1 if excel else 0, tuple(names))
 
 
 def _open_text(path: Path) -> IO[str]:
-    """Open plain or gzip; a byte that is not UTF-8 becomes a lone surrogate, to be found by whoever looks."""
-    opener = gzip.open if _is_packed(path) else open
-    return opener(path, "rt", encoding="utf-8-sig", newline="", errors="surrogateescape")
+    """Open a file; a byte that is not UTF-8 becomes a lone surrogate, to be found by whoever looks."""
+    return path.open(encoding="utf-8-sig", newline="", errors="surrogateescape")
 
 
-def _has_surrogate(name: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in name)
+def _quote(sample: str, delimiter: str | None) -> str:
+    """Single quotes only if every row, the header aside, has a cell in them and no double quote is anywhere."""
+    signs = re.escape(delimiter or DELIMITERS)
+    cell = re.compile(rf"(?:^|[{signs}])'(?:[^']|'')*'(?:$|[{signs}])")
+    rows = sample.splitlines()[1:50]
+    return "'" if rows and '"' not in sample and all(cell.search(row) for row in rows[:-1] or rows) else '"'
 
 
-def _is_packed(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
+def _delimiter(sample: str, quote: str, has_header: bool) -> str:
+    """The sign that stands most often in the first line, outside quotes.
 
-
-def unpacked(file: SourceFile, scratch: Path) -> Path:
-    """Return the path of the plain file, which for gzip is written to the folder `scratch`.
-
-    Raises:
-        OSError, EOFError, zlib.error: the gzip file is not one, was cut off, or its checksum differs.
+    Without a header the first line has values: of the signs that stand equally often in every line, the comma, which
+    may be a decimal comma, comes last.
     """
-    if not _is_packed(file.path):
-        return file.path
-    plain = scratch / "unpacked.csv"
-    with gzip.open(file.path, "rb") as source, plain.open("wb") as target:
-        shutil.copyfileobj(source, target, 1 << 20)
-    return plain
+    quoted = re.compile(f"{re.escape(quote)}[^{re.escape(quote)}]*{re.escape(quote)}")
+    first, *others = quoted.sub("", sample).splitlines()[:-1] or [quoted.sub("", sample)]
+    if not has_header:
+        steady = [sign for sign in DELIMITERS if all(line.count(sign) == first.count(sign) > 0 for line in others)]
+        wanted = next((sign for sign in reversed(steady) if sign in first), "")
+        return wanted or max(DELIMITERS, key=first.count)
+    return max(DELIMITERS, key=first.count)
 
 
-def read_csv(path: Path, delimiter: str, width: int) -> str:
-    """Return the SQL that reads a plain CSV file of `width` columns as text, and keeps aside what is no row."""
-    columns = ", ".join(f"c{position}: 'VARCHAR'" for position in range(width))
+def read_csv(path: Path, dialect: Dialect) -> str:
+    """Return the SQL that reads a plain CSV file as text, and keeps aside what is no row."""
+    columns = ", ".join(f"c{position}: 'VARCHAR'" for position in range(len(dialect.names)))
+    quote = literal(dialect.quote)
     return (
-        f"read_csv({file_literal(path)}, columns={{{columns}}}, auto_detect=false, header=true, "
-        f"hive_partitioning=false, delim={literal(delimiter)}, quote='\"', escape='\"', "
-        "store_rejects=true, rejects_limit=0)"
+        f"read_csv({file_literal(path)}, columns={{{columns}}}, auto_detect=false, "
+        f"header={dialect.has_header}, skip={dialect.skip}, hive_partitioning=false, "
+        f"delim={literal(dialect.delimiter)}, quote={quote}, escape={quote}, "
+        f"max_line_size={MAX_LINE}, buffer_size={2 * MAX_LINE}, store_rejects=true, rejects_limit=0)"
     )
+
+
+def has_rows(path: Path, dialect: Dialect) -> bool:
+    """Whether anything that is not blank follows the header."""
+    with _open_text(path) as stream:
+        for _ in range(dialect.skip):
+            stream.readline()
+        rows = csv.reader(stream, delimiter=dialect.delimiter, quotechar=dialect.quote)
+        found = islice((row for row in rows if any(row)), 1 + dialect.has_header)
+        return len(list(found)) > dialect.has_header
+
+
+def leaves_quote_open(path: Path, dialect: Dialect, position: int) -> bool:
+    """Whether a quoted cell begins in the line at a byte position and does not end in it, and more lines follow.
+
+    DuckDB takes everything up to the next quote for one broken row, which hides good rows.
+    """
+    with path.open("rb") as file:
+        file.seek(position)
+        line = file.readline()
+        return bool(file.read(1)) and _leaves_open(line.decode("latin-1"), dialect)
+
+
+def _leaves_open(line: str, dialect: Dialect) -> bool:
+    is_open = is_closed = False
+    before = dialect.delimiter
+    for sign in line:
+        if sign == dialect.quote:
+            if is_open:
+                is_open, is_closed = False, True
+            elif is_closed or before == dialect.delimiter:
+                is_open, is_closed = True, False
+        elif not is_open:
+            is_closed = False
+        before = sign
+    return is_open

@@ -2,20 +2,24 @@
 """What a table looks like, for `kelp init`: each column's type, gaps and distinct values, by ingest's own rules."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.ingest.contract import Checked
+from components.ingest.contract import present
+from components.ingest.faults import file_faults
 from components.ingest.infer import type_by_values
-from components.ingest.read import load_raw
+from components.ingest.look import Look, Table, look_at, whole_table
+from components.ingest.read import Raw, read_file
 from components.ingest.source import resolve
-from components.ingest.sql import connect
+from components.ingest.sql import answers, opened
 from kelp.errors import DataError
 from kelp.home import Home
-from kelp.spec import Data
+from kelp.spec.data import Csv, Data
 
 _FEW = 20
+_LABELS = "list_sort(list(DISTINCT CAST(v AS VARCHAR)) FILTER (v IS NOT NULL))"
 _MAX_BAD_ROWS: float = Data.model_fields["max_bad_rows"].default
 
 
@@ -37,26 +41,54 @@ def profile(source: str, target: str, home: Home) -> list[ColumnProfile]:
     Raises:
         DataError: the source cannot be read, or has no such target.
     """
-    connection = connect()
-    with tempfile.TemporaryDirectory(prefix="kelp-source-") as scratch:
-        loaded = load_raw(connection, resolve(source, home, Path(scratch)), Path(scratch))
-    if target not in loaded.columns:
-        raise DataError(
-            f"expected a column {target!r}, found {', '.join(list(loaded.columns)[:12])}",
-            place=source,
-            fix="name one of these as the target",
+    with tempfile.TemporaryDirectory(prefix="kelp-source-") as scratch, opened(Path(scratch)) as connection:
+        raws: list[Raw] = []
+        looks: list[tuple[str, Look]] = []
+        for number, file in enumerate(resolve(source, home, Path(scratch))):
+            with file_faults(file):
+                raws.append(read_file(connection, file, number, Csv(), Path(scratch)))
+                looks.append((file.name, look_at(connection, raws[-1])))
+        table = whole_table(looks)
+        if target not in table.types:
+            raise DataError(
+                f"expected a column {target!r}, found {', '.join(list(table.types)[:12])}",
+                place=source,
+                fix="name one of these as the target",
+            )
+        return _columns(connection, table, raws)
+
+
+def _columns(connection: Any, table: Table, raws: Sequence[Raw]) -> list[ColumnProfile]:
+    relation = _union(table, raws)
+    found: dict[int, tuple[int, tuple[str, ...]]] = {}
+    for kind in dict.fromkeys(table.types.values()):
+        places = [place for place, other in enumerate(table.types.values()) if other == kind]
+        cells, value = [f"c{place}" for place in places], present("v", kind)
+        counts = answers(connection, relation, cells, value, ("count(DISTINCT v)",), table.rows)
+        few = [index for index, (count,) in enumerate(counts) if count <= _FEW]
+        lists = answers(connection, relation, [cells[index] for index in few], value, (_LABELS,), table.rows)
+        labels = dict(zip(few, lists, strict=True))
+        found |= {
+            place: (counts[index][0], tuple((labels[index][0] or ()) if index in labels else ()))
+            for index, place in enumerate(places)
+        }
+    return [
+        ColumnProfile(
+            name,
+            type_by_values(table.statistics[name], kind, _MAX_BAD_ROWS, table.has_commas),
+            table.rows,
+            table.rows - table.statistics[name].present,
+            *found[position],
         )
-    columns = (Checked(name, position, kind, "") for position, (name, kind) in enumerate(loaded.columns.items()))
-    return [_column(connection, column) for column in columns]
+        for position, (name, kind) in enumerate(table.types.items())
+    ]
 
 
-def _column(connection: Any, column: Checked) -> ColumnProfile:
-    values = f"(SELECT {column.present} AS value FROM raw)"
-    rows, missing, distinct = connection.execute(
-        f"SELECT count(*), count(*) FILTER (value IS NULL), count(DISTINCT value) FROM {values}"
-    ).fetchone()
-    labels: list[tuple[str]] = connection.execute(
-        f"SELECT DISTINCT CAST(value AS VARCHAR) FROM {values} WHERE value IS NOT NULL ORDER BY 1 LIMIT {_FEW + 1}"
-    ).fetchall()
-    few = tuple(row[0] for row in labels) if len(labels) <= _FEW else ()
-    return ColumnProfile(column.name, type_by_values(connection, column, _MAX_BAD_ROWS), rows, missing, distinct, few)
+def _union(table: Table, raws: Sequence[Raw]) -> str:
+    """SQL: the cells of every file, columns in the order of the first."""
+    parts = []
+    for raw in raws:
+        places = {name: position for position, name in enumerate(raw.columns)}
+        cells = (f"CAST(c{places[name]} AS {kind}) AS c{at}" for at, (name, kind) in enumerate(table.types.items()))
+        parts.append(f"SELECT _row, {', '.join(cells)} FROM {raw.relation}")
+    return f"({' UNION ALL '.join(parts)})"

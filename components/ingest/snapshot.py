@@ -1,40 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the checked rows to the files of a snapshot."""
+"""From the checked rows of each file to the files of a snapshot."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from components.ingest.contract import Checked
-from components.ingest.sql import literal
+from components.ingest.progress import Progress
+from components.ingest.sql import answers, literal
 from kelp.parquet import write_parquet
 
+_BATCH = 65_536
 
-def write_data(connection: Any, columns: tuple[Checked, ...], path: Path) -> None:
-    """Write the good rows, in the order of the source, under the columns' own names."""
+
+def create_checked(connection: Any, columns: tuple[Checked, ...], names: Sequence[str], parts: Sequence[Path]) -> None:
+    """Create `checked`, with the rows of all parts and `_file`, and `files`, with `position` and `name`.
+
+    Args:
+        connection: of the step.
+        columns: of every part.
+        names: of the source's files.
+        parts: of each file in the order of `names`.
+    """
+    values = ", ".join(column.value for column in columns)
+    places = ", ".join(literal(str(part)) for part in parts)
+    connection.execute(
+        f"""CREATE TEMP VIEW checked AS
+            SELECT CAST(file_index AS INTEGER) AS _file, _row, {values}, _reason, _content, _is_line
+            FROM read_parquet([{places}], hive_partitioning=false)"""
+    )
+    connection.execute("CREATE TEMP TABLE files (position INTEGER, name VARCHAR)")
+    connection.executemany("INSERT INTO files VALUES (?, ?)", list(enumerate(names)))
+
+
+def write_data(columns: tuple[Checked, ...], parts: Sequence[Path], path: Path, progress: Progress) -> int:
+    """Write the good rows, in the order of the source, under the columns' own names; return how many."""
     import pyarrow as pa
 
-    values = ", ".join(column.value for column in columns)
-    reader = connection.execute(
-        f"SELECT {values} FROM checked WHERE _reason IS NULL ORDER BY _file, _row"
-    ).to_arrow_reader()
-    names = [column.name for column in columns]
-    schema = pa.schema([field.with_name(name) for field, name in zip(reader.schema, names, strict=True)])
-    write_parquet((batch.rename_columns(names) for batch in reader), schema, path)
+    kinds = {"int": pa.int64(), "float": pa.float64(), "bool": pa.bool_(), "timestamp": pa.timestamp("us")}
+    schema = pa.schema([(column.name, kinds.get(column.type, pa.string())) for column in columns])
+    return write_parquet(_good_rows(columns, parts, schema, progress), schema, path)
 
 
-def write_quarantine(connection: Any, columns: tuple[Checked, ...], path: Path) -> None:
+def _good_rows(columns: tuple[Checked, ...], parts: Sequence[Path], schema: Any, progress: Progress) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = [*(column.value for column in columns), "_reason"]
+    for part in parts:
+        with pq.ParquetFile(part) as file:
+            for batch in file.iter_batches(_BATCH, columns=names):
+                progress.add(batch.num_rows)
+                *values, reason = batch.columns
+                rows = pa.RecordBatch.from_arrays(values, schema=schema)
+                yield rows if reason.null_count == len(reason) else rows.filter(reason.is_null())
+
+
+def write_quarantine(connection: Any, path: Path) -> None:
     """Write every refused row: `file`, `row` (of a CSV line that is no row: its line), `reason`, `content`.
 
     The content is what the source had: a row as a JSON object, a line as it stood.
     """
-    cells = ", ".join(f"{literal(column.name)}, raw.{column.cell}" for column in columns)
     reader = connection.execute(
-        f"""SELECT name AS file, row, reason, content FROM (
-              SELECT checked._file, checked._row AS row, 0 AS kind, _reason AS reason,
-                     CAST(json_object({cells}) AS VARCHAR) AS content
-              FROM checked JOIN raw USING (_file, _row) WHERE _reason IS NOT NULL
-              UNION ALL SELECT _file, line, 1, reason, content FROM rejected
-            ) JOIN files ON _file = position ORDER BY _file, kind, row"""
+        """SELECT name AS file, _row AS row, _reason AS reason, _content AS content
+           FROM checked JOIN files ON _file = position WHERE _reason IS NOT NULL
+           ORDER BY _file, _is_line, row"""
     ).to_arrow_reader()
     write_parquet(reader, reader.schema, path)
 
@@ -42,19 +72,27 @@ def write_quarantine(connection: Any, columns: tuple[Checked, ...], path: Path) 
 def quarantine_reasons(connection: Any) -> dict[str, int]:
     """How many rows were refused for each reason, without the values that were found."""
     rows = connection.execute(
-        """SELECT kind, count(*) FROM (
-             SELECT regexp_replace(_reason, ', found .*$', '', 's') AS kind FROM checked WHERE _reason IS NOT NULL
-             UNION ALL SELECT 'line: ' || reason FROM rejected
-           ) GROUP BY kind ORDER BY kind"""
+        """SELECT CASE WHEN _is_line THEN 'line: ' || _reason
+                       ELSE regexp_replace(_reason, ', found .*$', '', 's') END AS kind, count(*)
+           FROM checked WHERE _reason IS NOT NULL GROUP BY kind ORDER BY kind"""
     ).fetchall()
     return dict(rows)
 
 
-def column_profile(connection: Any, columns: tuple[Checked, ...]) -> dict[str, dict[str, Any]]:
+def column_profile(connection: Any, columns: tuple[Checked, ...], rows: int) -> dict[str, dict[str, Any]]:
     """Type, missing and distinct values of each column among the good rows."""
-    counts = ", ".join(f"count({column.value}), count(DISTINCT {column.value})" for column in columns)
-    rows, *found = connection.execute(f"SELECT count(*), {counts} FROM checked WHERE _reason IS NULL").fetchone()
+    found: dict[str, tuple[int, int]] = {}
+    for kind in {column.type for column in columns}:
+        cells = [column.value for column in columns if column.type == kind]
+        counts = answers(
+            connection, "checked WHERE _reason IS NULL", cells, "v", ("count(v)", "count(DISTINCT v)"), rows
+        )
+        found |= dict(zip(cells, counts, strict=True))
     return {
-        column.name: {"type": column.type, "missing": rows - present, "distinct": distinct}
-        for column, present, distinct in zip(columns, found[::2], found[1::2], strict=True)
+        column.name: {
+            "type": column.type,
+            "missing": rows - found[column.value][0],
+            "distinct": found[column.value][1],
+        }
+        for column in columns
     }

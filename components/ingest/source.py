@@ -10,7 +10,8 @@ from kelp.errors import DataError
 from kelp.home import Home
 from kelp.store import open_store
 
-FORMATS = {".parquet": "parquet", ".csv": "csv", ".csv.gz": "csv"}
+_PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
+FORMATS = {".parquet": "parquet", **{text + packed: "csv" for text in (".csv", ".tsv") for packed in _PACKED}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,9 +75,12 @@ def test_columns_are_matched_by_name_between_files(bench: Bench) -> None:
         pytest.param(b"a,label", "found only column names", id="header-only-without-newline"),
         pytest.param(b"a,label,a\n1,x,2\n", "the name 'a' twice", id="name-twice"),
         pytest.param(b"a,,label\n1,x,2\n", "a column without a name", id="no-name"),
-        pytest.param("größe,label\n1,x\n".encode("latin-1"), "UTF-8, found another encoding", id="latin-1-header"),
-        pytest.param("a,label\n1,x\n".encode("utf-16"), "UTF-8, found another encoding", id="utf-16"),
-        pytest.param("a,label\n1,x\n".encode("utf-16-le"), "UTF-8, found another encoding", id="utf-16-without-mark"),
+        pytest.param(b"gr\xc3\xb6\xdfe,label\n1,x\n", "UTF-8, found another encoding", id="mixed-header"),
+        pytest.param("a,label\n1,x\n".encode("utf-16-le"), "found a NUL byte", id="utf-16-without-mark"),
+        pytest.param(b"a,label\n1,x\n2,\0\n", "found a NUL byte", id="nul"),
+        pytest.param(
+            b"a,label\n1,\x81\xfc\n", "expected text in windows-1252, found bytes 81 near line 2", id="binary"
+        ),
         pytest.param(b'"a,label\n' + b"1,x\n" * 50_000, "cannot be read as csv", id="unclosed-header"),
     ],
 )
@@ -85,7 +88,7 @@ def test_a_file_that_is_no_table_is_refused(bench: Bench, content: bytes, said: 
     bench.write("a.csv", content)
     error = bench.refusal(a_model())
     assert said in error.message
-    assert error.place in ("a.csv", "a.csv, line 1", "data://table")
+    assert error.place.partition(",")[0] in ("a.csv", "data://table")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,7 @@ def test_a_last_row_that_was_cut_off_is_quarantined(bench: Bench) -> None:
         pytest.param(b"3,c,x,extra", "too many columns", id="too-many"),
         pytest.param(b"3", "missing columns", id="too-few"),
         pytest.param(b'3,"c,x', "unquoted value", id="unclosed-quote"),
-        pytest.param(b"3,caf\xe9,x", "invalid encoding", id="latin-1"),
+        pytest.param("3,café,x\n3,".encode() + b"caf\xe9,x", "invalid encoding", id="mixed-encodings"),
     ],
 )
 def test_a_line_that_is_no_row_is_quarantined_or_stops_the_run(bench: Bench, line: bytes, reason: str) -> None:
@@ -132,7 +135,8 @@ def test_a_line_that_is_no_row_is_quarantined_or_stops_the_run(bench: Bench, lin
     for path in (bench.root / ".kelp" / "store").iterdir():
         path.rename(bench.root / f"moved-{path.name}")
     error = bench.refusal(a_model(maxBadRows="0%"))
-    assert f"found 1 of 201; first: a.csv, line 202: {reason}" in error.message
+    bad = 202 + line.count(b"\n")
+    assert f"found 1 of {bad - 1}; first: a.csv, line {bad}: {reason}" in error.message
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,12 @@ def test_csv_and_parquet_of_the_same_rows_are_the_same_snapshot(bench: Bench) ->
         ),
         pytest.param(pa.array(["a", "b", "a"]).dictionary_encode(), "category", ["a", "b", "a"], id="dictionary"),
         pytest.param(pa.nulls(3), "category", [None, None, None], id="no-type"),
-        pytest.param(pa.array([[1], None, [2, 3]]), "category", ["[1]", None, "[2, 3]"], id="lists"),
+        pytest.param(
+            pa.array([1_700_000_000, None, 0], pa.timestamp("s", "Europe/Berlin")),
+            "timestamp",
+            [datetime(2023, 11, 14, 22, 13, 20), None, datetime(1970, 1, 1)],
+            id="time-zone",
+        ),
         pytest.param(pa.array([b"a", None, b"b"]), "category", ["a", None, "b"], id="bytes"),
         pytest.param(pa.array([2**64 - 1, 0, 1], pa.uint64()), "float", [2.0**64, 0.0, 1.0], id="beyond-int64"),
     ],
@@ -147,6 +152,25 @@ def test_a_broken_file_is_refused_whole(bench: Bench, spoil: object) -> None:
     error = bench.refusal(a_model())
     assert "cannot be read as parquet" in error.message
     assert error.place == "a.parquet"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(pa.array([[1], None, [2, 3]]), id="lists"),
+        pytest.param(pa.array([{"a": 1}, None, {"a": 2}]), id="structs"),
+    ],
+)
+def test_nested_values_are_refused_by_column(bench: Bench, values: Any) -> None:
+    write(bench, "a.parquet", **{"it's": values})
+    error = bench.refusal(a_model())
+    assert 'expected single values in column "it\'s", found ' in error.message
+    assert error.place == "a.parquet"
+
+
+def test_columns_named_like_those_of_a_scan_are_data(bench: Bench) -> None:
+    write(bench, "a.parquet", file_row_number=[7, 8, 9], filename=LABELS, file_index=[1, 2, 3])
+    assert bench.ingest(a_model()).column("file_row_number") == [7, 8, 9]
 
 
 def test_a_name_twice_is_refused(bench: Bench) -> None:
