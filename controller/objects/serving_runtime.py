@@ -2,18 +2,20 @@
 """The KServe ServingRuntime: how a pod of kelp's model server looks, for all models of a namespace."""
 
 from controller.objects.naming import KEYS_SECRET, RUNTIME, Object, new_object, platform_labels
-from kelp.home import SIGNING_PUBLIC_KEY, Home
+from kelp.home import PSEUDONYM_KEY, SIGNING_PUBLIC_KEY, Home
 
 PORT = 8080
 MODEL_FOLDER = "/mnt/models"  # where KServe puts the files of storageUri
 KEY_FOLDER = "/etc/kelp-keys"
+_KEYS = (SIGNING_PUBLIC_KEY, PSEUDONYM_KEY)
 
 
 def serving_runtime(home: Home) -> Object:
     """Build the runtime; its image is the home's `images.serving`.
 
     `register` signs every version, so on a cluster every version is verified before it is loaded, whatever
-    `serve.verify` says. A pod gets the public signing key and no other key, and can write to /tmp only.
+    `serve.verify` says. A pod gets the public signing key and the key of pseudonyms, under which a model with rolling
+    features knows an entity again, and can write to /tmp only.
     """
     runtime = new_object(
         "serving.kserve.io/v1alpha1", "ServingRuntime", RUNTIME, home, platform_labels(RUNTIME, "model-server")
@@ -25,7 +27,7 @@ def serving_runtime(home: Home) -> Object:
         "containers": [_container(home)],
         "volumes": [
             {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
-            {"name": "signing-key", "secret": _public_key_only()},
+            {"name": "keys", "secret": _server_keys()},
         ],
     }
     return runtime
@@ -42,13 +44,14 @@ def _container(home: Home) -> Object:
             "--host=0.0.0.0",
             f"--http-port={PORT}",
             f"--public-key={KEY_FOLDER}/{SIGNING_PUBLIC_KEY}",
+            f"--pseudonym-key={KEY_FOLDER}/{PSEUDONYM_KEY}",
         ],
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         # Not /v2/models/{{.Name}}/ready: that name has the version in it, the model's URL has not.
         "startupProbe": {**_probe("/v2/health/ready"), "periodSeconds": 2, "failureThreshold": 60},
         "readinessProbe": {**_probe("/v2/health/ready"), "periodSeconds": 5, "failureThreshold": 2},
         "livenessProbe": {**_probe("/v2/health/live"), "periodSeconds": 10, "failureThreshold": 3},
-        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
         "securityContext": {
             "runAsNonRoot": True,
             "readOnlyRootFilesystem": True,
@@ -58,7 +61,7 @@ def _container(home: Home) -> Object:
         },
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},
-            {"name": "signing-key", "mountPath": KEY_FOLDER, "readOnly": True},
+            {"name": "keys", "mountPath": KEY_FOLDER, "readOnly": True},
         ],
     }
 
@@ -67,6 +70,6 @@ def _probe(path: str) -> Object:
     return {"httpGet": {"path": path, "port": PORT}, "timeoutSeconds": 2}
 
 
-def _public_key_only() -> Object:
-    """The one key a server needs; a pod does not start without it."""
-    return {"secretName": KEYS_SECRET, "items": [{"key": SIGNING_PUBLIC_KEY, "path": SIGNING_PUBLIC_KEY}]}
+def _server_keys() -> Object:
+    """The two keys a server needs; a pod does not start without them."""
+    return {"secretName": KEYS_SECRET, "items": [{"key": key, "path": key} for key in _KEYS]}

@@ -25,6 +25,7 @@ def predict(
     session: Session = context.obj
     transform = json.loads(session.champion_file(name, "transform.json"))
     types = {column["name"]: column["type"] for column in transform["columns"]}
+    types |= {window["name"]: "float" for window in transform.get("windows", [])}
     instances = instances_from_text(_read(input_), input_, types)[:limit]
     for prediction in _post(_address(session, wait), name, instances):
         print(json.dumps(prediction, ensure_ascii=False))

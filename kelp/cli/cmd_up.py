@@ -37,6 +37,7 @@ def up(
     address = f"http://127.0.0.1:{_free(port)}"
     folders = {name: _fetch(session, name, version) for name, version in champions.items()}
     command = [sys.executable, "-m", "serving.runtime", "--host", "127.0.0.1", "--http-port", address.rsplit(":", 1)[1]]
+    command += _pseudonym_key(session)
     for name, folder in folders.items():
         command += ["--model", f"{name}={folder}={champions[name]}"]
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
@@ -86,6 +87,14 @@ def _fetch(session: Session, name: str, version: int) -> Path:
         raise
     log.append("model.load", f"{name}/{version}", {})
     return folder
+
+
+def _pseudonym_key(session: Session) -> list[str]:
+    """The server's option; without a key it says itself which model needs one."""
+    from kelp.home import PSEUDONYM_KEY
+
+    path = Path(session.home.keys) / PSEUDONYM_KEY
+    return ["--pseudonym-key", str(path)] if path.is_file() else []
 
 
 def _free(port: int) -> int:

@@ -11,7 +11,7 @@ from kelp.frame.transform import Column, RawColumn, RawType, Transform
 
 
 def columns_from_table(transform: Transform, table: Any) -> dict[str, Column]:
-    """Convert the declared columns of a typed table; other columns are ignored.
+    """Convert the declared columns of a typed table, and the windows that stand in it; other columns are ignored.
 
     The values were checked when the data was ingested: neither `nullable` nor `min` and `max` are looked at.
 
@@ -22,13 +22,14 @@ def columns_from_table(transform: Transform, table: Any) -> dict[str, Column]:
             dictionary-encoded or not.
 
     Returns:
-        Every declared column, each of shape (n,); null and NaN are missing.
+        Every declared column and each window that is there, of shape (n,); null and NaN are missing.
 
     Raises:
         DataError: a column is absent or holds another type.
     """
     columns: dict[str, Column] = {}
-    for column in transform.columns:
+    present = [window for window in transform.window_columns if window.name in table.column_names]
+    for column in (*transform.columns, *present):
         if column.name not in table.column_names:
             raise DataError("the column is absent", place=f"column {column.name}", fix="keep it in the data")
         columns[column.name] = _column(column, table.column(column.name))

@@ -9,8 +9,11 @@ from kelp.frame.transform import Transform
 
 
 def instances_from_table(transform: Transform, table: Any) -> list[dict[str, Any]]:
-    """The declared columns of every row, in declared order; missing is None, times are ISO 8601 in UTC."""
-    names = [column.name for column in transform.columns]
+    """The columns of every row in declared order, then the windows; missing is None, times are ISO 8601 in UTC.
+
+    With its windows a row is answered alike by every server, whatever that has seen before.
+    """
+    names = [column.name for column in (*transform.columns, *transform.window_columns)]
     return [{name: _json_value(row[name]) for name in names} for row in table.select(names).to_pylist()]
 
 

@@ -21,7 +21,7 @@ MODEL_FILE = "model.onnx"
 TRANSFORM_FILE = "transform.json"
 GOLDEN_FILE = "golden.json"
 GOLDEN_TOLERANCE = 1e-6  # |difference| <= this + this * |score|
-_RESTORE = "restore the file from the registry, or package the model again"
+RESTORE = "restore the file from the registry, or package the model again"
 
 Scores = NDArray[np.float32]
 
@@ -45,7 +45,7 @@ class Scorer:
         """
         described = folder / TRANSFORM_FILE
         transform = Transform.from_json(_read(described), place=str(described))
-        return cls(transform, _session(folder / MODEL_FILE, transform.width))
+        return cls(transform, open_session(folder / MODEL_FILE, transform.width))
 
     def score(self, matrix: Matrix) -> Scores:
         """Score a matrix of shape (n, width).
@@ -95,11 +95,11 @@ class Scorer:
         try:
             answered = self.score_columns(columns_from_instances(self.transform, rows))
         except KelpError as error:
-            raise IntegrityError(f"its rows cannot be answered: {error}", place=str(path), fix=_RESTORE) from error
+            raise IntegrityError(f"its rows cannot be answered: {error}", place=str(path), fix=RESTORE) from error
         found = np.asarray(answered, dtype=np.float64).reshape(len(rows), -1)
         if expected.shape != found.shape:
             raise IntegrityError(
-                f"expected scores of shape {found.shape}, found {expected.shape}", place=str(path), fix=_RESTORE
+                f"expected scores of shape {found.shape}, found {expected.shape}", place=str(path), fix=RESTORE
             )
         is_near = np.isclose(found, expected, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE).all(axis=1)
         if not is_near.all():
@@ -124,10 +124,10 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise IntegrityError(f"cannot be read ({error.strerror})", place=str(path), fix=_RESTORE) from error
+        raise IntegrityError(f"cannot be read ({error.strerror})", place=str(path), fix=RESTORE) from error
 
 
-def _session(path: Path, width: int) -> Any:
+def open_session(path: Path, width: int) -> Any:
     """An ONNX Runtime session on one CPU thread; its input takes `width` features, and it has an output `score`."""
     import onnxruntime
 
@@ -139,17 +139,17 @@ def _session(path: Path, width: int) -> Any:
     try:
         session = onnxruntime.InferenceSession(_read(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors share no base class but this
-        raise IntegrityError(f"is not an ONNX model: {error}", place=str(path), fix=_RESTORE) from error
+        raise IntegrityError(f"is not an ONNX model: {error}", place=str(path), fix=RESTORE) from error
     inputs = [(node.name, node.type, node.shape[-1:]) for node in session.get_inputs()]
     if inputs != [("rows", "tensor(float)", [width])]:
         raise IntegrityError(
             f"expected the one input rows, float32 [n, {width}] as in {TRANSFORM_FILE}, found {inputs}",
             place=str(path),
-            fix=_RESTORE,
+            fix=RESTORE,
         )
     outputs = [node.name for node in session.get_outputs()]
     if "score" not in outputs:
-        raise IntegrityError(f"expected an output score, found {outputs}", place=str(path), fix=_RESTORE)
+        raise IntegrityError(f"expected an output score, found {outputs}", place=str(path), fix=RESTORE)
     return session
 
 
@@ -162,5 +162,5 @@ def _golden(path: Path) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
         if not rows or scores.ndim != 2:
             raise ValueError("expected one or more rows, and a list of scores for each")
     except (ValueError, TypeError, KeyError) as error:
-        raise IntegrityError(f"is malformed: {error}", place=str(path), fix=_RESTORE) from error
+        raise IntegrityError(f"is malformed: {error}", place=str(path), fix=RESTORE) from error
     return rows, scores

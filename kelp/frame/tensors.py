@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """V2 requests: tensors become raw columns or, from the one tensor `rows`, a matrix that is already transformed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -24,8 +25,11 @@ _DATATYPES: dict[RawType, tuple[str, ...]] = {
     "bool": ("BOOL",),
     "string": ("BYTES",),
     "category": ("BYTES",),
+    "text": ("BYTES",),
     "timestamp": ("INT32", "INT64", "UINT32", "UINT64", "FP64", "BYTES"),  # FP32 is wrong by up to a minute
 }
+_ALL_COLUMNS = f"send one tensor per raw column, or the one tensor `{ROWS}`"
+_ALL_WINDOWS = "send every window, or none"
 _NUMBERS = {int, float, type(None)}
 
 
@@ -46,14 +50,15 @@ class Tensor:
 def batch_from_tensors(transform: Transform, tensors: Sequence[Tensor]) -> dict[str, Column] | Matrix:
     """Convert the tensors of a request, whichever of the two forms it has.
 
-    A single tensor called `rows` is the matrix, unless the model declares a raw column of that name.
+    A single tensor called `rows` is the matrix, unless the model declares a raw column or window of that name.
 
     Raises:
         RequestError: as `columns_from_tensors` and `matrix_from_tensor` do.
     """
-    names = {column.name for column in transform.columns}
-    if len(tensors) == 1 and tensors[0].name == ROWS and ROWS not in names:
-        return matrix_from_tensor(transform, tensors[0])
+    if len(tensors) == 1 and tensors[0].name == ROWS:
+        declared = (*transform.columns, *transform.window_columns)
+        if all(column.name != ROWS for column in declared):
+            return matrix_from_tensor(transform, tensors[0])
     return columns_from_tensors(transform, tensors)
 
 
@@ -96,10 +101,11 @@ def matrix_from_tensor(transform: Transform, tensor: Tensor) -> Matrix:
 def columns_from_tensors(transform: Transform, tensors: Sequence[Tensor]) -> dict[str, Column]:
     """Convert one tensor per raw column, each of shape [n] or [n, 1] with the same n >= 1.
 
-    Null, NaN and, for BYTES, the empty string are missing. Tensors that are not declared are ignored.
+    Null, NaN and, for BYTES, the empty string are missing. The tensor of an optional column may be left out. Either
+    no window is sent, or every one as a tensor of its name. Tensors that are not declared are ignored.
 
     Returns:
-        Every declared column, each of shape (n,).
+        Every declared column, and every window if they were sent, each of shape (n,).
 
     Raises:
         RequestError: a tensor is absent, comes twice, or does not fit its column; the place names it.
@@ -108,25 +114,40 @@ def columns_from_tensors(transform: Transform, tensors: Sequence[Tensor]) -> dic
     if len(by_name) != len(tensors):
         twice = next(name for name in by_name if sum(tensor.name == name for tensor in tensors) > 1)
         raise RequestError("expected every tensor once, found two of this name", place=f"inputs.{twice}")
+    expected = transform.columns
+    if any(window.name in by_name for window in transform.windows):
+        expected += transform.window_columns
     columns: dict[str, Column] = {}
-    for column in transform.columns:
-        if column.name not in by_name:
+    for column in expected:
+        if column.name in by_name:
+            columns[column.name] = _column(column, by_name[column.name])
+        elif not column.optional:
             raise RequestError(
                 f"expected a tensor of {' or '.join(_DATATYPES[column.type])}, found none",
                 place=f"inputs.{column.name}",
-                fix=f"send one tensor per raw column, or the one tensor `{ROWS}`",
+                fix=_ALL_WINDOWS if column in transform.window_columns else _ALL_COLUMNS,
             )
-        columns[column.name] = _column(column, by_name[column.name])
-    _check_rows(columns)
+    rows = _row_count(columns)
+    for column in expected:
+        if column.name not in columns:
+            columns[column.name] = column_from_values(column, [None] * rows, partial(tensor_cell, column.name))
     return columns
 
 
-def _check_rows(columns: dict[str, Column]) -> None:
+def tensor_cell(column: str, row: int) -> str:
+    """Name a value of a tensor in a message."""
+    return f"inputs.{column}[{row}]"
+
+
+def _row_count(columns: dict[str, Column]) -> int:
+    if not columns:
+        raise RequestError("expected a tensor of at least one raw column, found none", place="inputs")
     counts = {name: len(values) for name, values in columns.items()}
     first, rows = next(iter(counts.items()))
     for name, found in counts.items():
         if found != rows:
             raise RequestError(f"expected {rows} rows as in {first}, found {found}", place=f"inputs.{name}.shape")
+    return rows
 
 
 def _column(column: RawColumn, tensor: Tensor) -> Column:
@@ -143,7 +164,7 @@ def _column(column: RawColumn, tensor: Tensor) -> Column:
         values = [None if value == "" else value for value in values]
     else:
         values = [None if value != value else value for value in values]  # NaN differs from itself
-    return column_from_values(column, values, _cell(place))
+    return column_from_values(column, values, partial(tensor_cell, tensor.name))
 
 
 def _flat(tensor: Tensor) -> list[Any] | NDArray[Any]:
@@ -186,7 +207,3 @@ def _check_types(tensor: Tensor, data: list[Any]) -> None:
     else:
         return
     raise RequestError(problem, place=f"inputs.{tensor.name}.data[{position}]")
-
-
-def _cell(place: str) -> Callable[[int], str]:
-    return lambda row: f"{place}[{row}]"

@@ -75,12 +75,17 @@ class Transform(Part):
         if len(types) != len(self.columns) + len(self.windows):
             raise ValueError("two columns or windows have the same name")
         declared = {column.name for column in self.columns}
+        units: dict[str, float] = {}
+        if self.task == "forecast" and len({(window.by, window.over) for window in self.windows}) != 1:
+            raise ValueError("the windows of a forecast are over one column, the target, by the columns of one key")
         if self.windows and types.get(self.time or "") != "timestamp":
             raise ValueError(f"windows need a column of time, found {self.time}")
         for window in self.windows:
             absent = next((name for name in (*window.by, window.over) if name not in declared), None)
             if absent is not None:
                 raise ValueError(f"window {window.name} reads the column {absent}, which is not declared")
+            if units.setdefault(window.over, window.unit) != window.unit:
+                raise ValueError(f"the windows over {window.over} have two units, {units[window.over]:g} and others")
             if window.take in TAKES_OF_NUMBERS and types[window.over] not in _COLUMN_TYPES["number"]:
                 raise ValueError(f"window {window.name} takes {window.take} of {window.over}, which is no number")
         return self
@@ -136,6 +141,16 @@ class Transform(Part):
     def width(self) -> int:
         """How many features the matrix has."""
         return len(self.features)
+
+    @cached_property
+    def private(self) -> tuple[str, ...]:
+        """The columns whose values become pseudonyms."""
+        return tuple(column.name for column in self.columns if column.private)
+
+    @cached_property
+    def window_columns(self) -> tuple[RawColumn, ...]:
+        """The windows as columns of a request: a caller that computes them itself sends all of them by name."""
+        return tuple(RawColumn(name=window.name, type="float", nullable=True) for window in self.windows)
 
     @property
     def is_multiclass(self) -> bool:

@@ -94,9 +94,10 @@ def _seconds(text: str) -> float | str:
 
 
 def refuse(column: RawColumn, value: object, place: str) -> Never:
-    """Raise the RequestError that says what the column expects and what was found."""
+    """Raise the RequestError that says what the column expects and what was found, unless that is private."""
     expected = _EXPECTED[column.type] + _bounds(column) + (" or null" if column.nullable else "")
-    raise RequestError(f"expected {expected}, found {described(value)}", place=place)
+    found = "another kind of value" if column.private and value is not None else described(value)
+    raise RequestError(f"expected {expected}, found {found}", place=place)
 
 
 def _bounds(column: RawColumn) -> str:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from kelp.frame.scorer import Scorer, Scores
+from kelp.frame.online import Online
+from kelp.frame.scorer import Scores
 from kelp.frame.transform import Column, Matrix, Transform
 
 Batch = Mapping[str, Column] | Matrix
-"""Raw columns, or a matrix that is already transformed."""
+"""Raw columns, maybe with windows, or a matrix that is already transformed."""
 
 
 class Request(Protocol):
@@ -21,6 +22,9 @@ class Request(Protocol):
 
     def batch(self, transform: Transform) -> Batch:
         """Convert its rows; raises RequestError naming the first wrong value."""
+
+    def cell(self, column: str, row: int) -> str:
+        """Name a value in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +42,16 @@ class Answer:
     classes: tuple[str, ...]
 
 
-def answer(scorer: Scorer, request: Request) -> Answer:
+def answer(online: Online, request: Request) -> Answer:
     """Score a request.
 
     Raises:
         RequestError: the request does not fit the model.
         IntegrityError: the model answered something that is no score.
     """
+    scorer = online.scorer
     batch = request.batch(scorer.transform)
-    scores: Scores = scorer.score_columns(batch) if isinstance(batch, Mapping) else scorer.score(batch)
+    scores: Scores = online.score_columns(batch, request.cell) if isinstance(batch, Mapping) else scorer.score(batch)
     greatest = scores.max(axis=1) if scorer.transform.is_multiclass else scores
     return Answer(
         scores=greatest.tolist(),

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ASGI application: answers the prediction endpoints itself and hands every GET to KServe's application.
+"""ASGI application: answers the prediction endpoints itself and hands every GET to KServe's application, but one.
 
 Why not KServe's own prediction endpoints: many kinds of bad input end there in a status of 500 after which the
 kept-alive connection is closed, and then the next, good requests of a proxy fail as well. Here every bad request is
 a 4xx that names the field, no exception reaches the HTTP server, and a body is limited before it is parsed.
+The one GET is the metadata of a model with a history, for which KServe's answer has no place.
 KServe's other POST endpoints (explain, load and unload) are not offered: the models are fixed when the server starts.
 """
 
@@ -32,6 +33,7 @@ Headers = dict[str, str]
 
 _V1 = re.compile(r"/v1/models/([^/]+):predict")
 _V2 = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
+_METADATA = re.compile(r"/v2/models/([^/]+)")
 _PARSE_OFF_LOOP_BYTES = 256 * 1024
 _JSON_LENGTH = "inference-header-content-length"
 
@@ -58,13 +60,23 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD"):
-            await self._pass_on(scope, receive, send)
+            model = self._asked_about(scope["path"])
+            if model is not None:
+                await _reply(send, 200, {}, orjson.dumps(model.metadata()))
+            else:
+                await self._pass_on(scope, receive, send)
         else:
             try:
                 status, headers, body = await self._predict(scope, receive)
                 await _reply(send, status, headers, body)
             except _Gone:
                 logger.debug("the caller hung up")
+
+    def _asked_about(self, path: str) -> ServedModel | None:
+        """The model whose metadata is asked for, if it has a history, of which KServe's answer would say nothing."""
+        match = _METADATA.fullmatch(path)
+        model = self._models.get(match[1]) if match else None
+        return model if model is not None and model.online.history is not None else None
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let KServe answer; what it raises after its own reply of 500 must not close the connection."""

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from kelp.errors import EnvironmentFault, InputError, IntegrityError
-from kelp.frame.scorer import GOLDEN_FILE, MODEL_FILE, TRANSFORM_FILE, Scorer
+from kelp.frame.history_table import HISTORY_FILE
+from kelp.frame.online import Online
+from kelp.frame.scorer import GOLDEN_FILE, MODEL_FILE, TRANSFORM_FILE
 from kelp.parquet import file_digest
 from kelp.registry.manifest import MANIFEST
 from kelp.registry.signature import verify
@@ -18,22 +20,24 @@ Verify = Callable[[Path], None]
 """Raise IntegrityError unless a version directory is signed as it must be."""
 
 
-def load_version(folder: Path, check_signature: Verify | None = None) -> Scorer:
+def load_version(folder: Path, check_signature: Verify | None = None, key: bytes | None = None) -> Online:
     """Load a version directory that is what its manifest says.
 
     Args:
         folder: holds manifest.json, model.onnx, transform.json, golden.json and maybe more.
         check_signature: is asked first; None accepts unsigned versions.
+        key: makes the pseudonyms of private columns.
 
     Raises:
         IntegrityError: a signature, digest or golden score differs, or a file is missing; the place is the file.
+        EnvironmentFault: a column is private, and there is no key.
     """
     if check_signature is not None:
         check_signature(folder)
     check_digests(folder)
-    scorer = Scorer.load(folder)
-    scorer.check_golden(folder)
-    return scorer
+    online = Online.load(folder, key)
+    online.scorer.check_golden(folder)
+    return online
 
 
 def check_digests(folder: Path) -> None:
@@ -55,7 +59,7 @@ def check_digests(folder: Path) -> None:
 
 
 def _listed(manifest: Path) -> dict[str, Any]:
-    """File names and digests, the files we load among them."""
+    """File names and digests, the files we load among them: of the history's, if it is there."""
     try:
         files = json.loads(manifest.read_bytes())["files"]
     except OSError as error:
@@ -64,8 +68,8 @@ def _listed(manifest: Path) -> dict[str, Any]:
         raise IntegrityError("expected a JSON object with `files`", place=str(manifest), fix=_FETCH) from error
     if not isinstance(files, dict):
         raise IntegrityError("expected `files` to be an object of digests by name", place=str(manifest), fix=_FETCH)
-    for name in (MODEL_FILE, TRANSFORM_FILE, GOLDEN_FILE):
-        if name not in files:
+    for name in (MODEL_FILE, TRANSFORM_FILE, GOLDEN_FILE, HISTORY_FILE):
+        if name not in files and (name != HISTORY_FILE or (manifest.parent / name).exists()):
             raise IntegrityError(f"does not list {name}", place=str(manifest), fix=_FETCH)
     return files
 
@@ -90,3 +94,19 @@ def signed_with(public_key: Path) -> Verify:
     if not isinstance(key, EllipticCurvePublicKey):
         raise InputError("expected an EC public key, found one of another kind", place=str(public_key))
     return lambda folder: verify(folder, public_key)
+
+
+def pseudonym_key(path: Path) -> bytes:
+    """Read the key of pseudonyms.
+
+    Raises:
+        EnvironmentFault: it cannot be read.
+        InputError: it is empty.
+    """
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise EnvironmentFault(f"the key of pseudonyms cannot be read ({error.strerror})", place=str(path)) from error
+    if not key:
+        raise InputError("expected the key of pseudonyms, found an empty file", place=str(path))
+    return key

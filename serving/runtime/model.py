@@ -6,7 +6,7 @@ from typing import Any
 
 from kserve import Model
 
-from kelp.frame.scorer import Scorer
+from kelp.frame.online import Online
 from kelp.frame.transform import RawType
 from serving.runtime.answer import Answer, Request, answer
 
@@ -19,6 +19,7 @@ _V2_TYPES: dict[RawType, str] = {
     "bool": "BOOL",
     "string": "BYTES",
     "category": "BYTES",
+    "text": "BYTES",
     "timestamp": "BYTES",
 }
 
@@ -30,35 +31,47 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no types
     already parsed, and its answer is written in the protocol they came in.
     """
 
-    def __init__(self, name: str, version: int, scorer: Scorer) -> None:
+    def __init__(self, name: str, version: int, online: Online) -> None:
         super().__init__(name)
         self.version = str(version)
-        self.scorer = scorer
+        self.online = online
         self.ready = True
 
     async def predict(self, payload: Request, headers: dict[str, str] | None = None) -> Answer:
-        """Score a request, in a thread if it has many rows.
+        """Score a request, in a thread if it has many rows or would wait for one that has.
 
         Raises:
             RequestError: the request does not fit the model.
         """
-        if payload.row_count > OFF_LOOP_ROWS:
-            return await asyncio.to_thread(answer, self.scorer, payload)
-        return answer(self.scorer, payload)
+        if payload.row_count > OFF_LOOP_ROWS or self.online.is_busy:
+            return await asyncio.to_thread(answer, self.online, payload)
+        return answer(self.online, payload)
+
+    def metadata(self) -> dict[str, Any]:
+        """V2's metadata of a model, and what its history holds: KServe's answer has no place for that."""
+        history = self.online.history
+        return {
+            "name": self.name,
+            "versions": [self.version],
+            "platform": "",
+            "inputs": self.get_input_types(),
+            "outputs": self.get_output_types(),
+            "history": history.facts() if history is not None else None,
+        }
 
     def get_input_types(self) -> list[dict[str, Any]]:
         """Describe one tensor per raw column, for V2's metadata."""
         return [
             {"name": column.name, "datatype": _V2_TYPES[column.type], "shape": [-1]}
-            for column in self.scorer.transform.columns
+            for column in self.online.scorer.transform.columns
         ]
 
     def get_output_types(self) -> list[dict[str, Any]]:
         """Describe the outputs of this model's task, for V2's metadata."""
-        classes = len(self.scorer.transform.classes)
+        classes = len(self.online.scorer.transform.classes)
         outputs: list[dict[str, Any]] = [{"name": "score", "datatype": "FP64", "shape": [-1]}]
         if classes:
             outputs.append({"name": "label", "datatype": "BYTES", "shape": [-1]})
-        if self.scorer.transform.is_multiclass:
+        if self.online.scorer.transform.is_multiclass:
             outputs.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, classes]})
         return outputs

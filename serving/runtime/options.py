@@ -25,6 +25,7 @@ class Options:
     """One server process.
 
     `public_key` is the EC key in PEM that every version must be signed with; None serves unsigned ones.
+    `pseudonym_key` is needed by models with private columns.
     `body_limit` is in bytes; `grace_s` is how long requests may take to finish after SIGTERM.
     """
 
@@ -32,6 +33,7 @@ class Options:
     host: str
     port: int
     public_key: Path | None
+    pseudonym_key: Path | None
     body_limit: int
     grace_s: int
 
@@ -58,7 +60,13 @@ def parse_options(arguments: Sequence[str]) -> Options:
     if twice:
         parser.error(f"two models are called {twice[0]}")
     return Options(
-        tuple(models), found.host, found.http_port, found.public_key, found.max_body_bytes, found.grace_seconds
+        models=tuple(models),
+        host=found.host,
+        port=found.http_port,
+        public_key=found.public_key,
+        pseudonym_key=found.pseudonym_key,
+        body_limit=found.max_body_bytes,
+        grace_s=found.grace_seconds,
     )
 
 
@@ -82,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--http-port", type=_port, default=8080, help="default: %(default)s")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: %(default)s")
     parser.add_argument("--public-key", type=Path, help="EC public key (PEM) every version must be signed with")
+    parser.add_argument(
+        "--pseudonym-key",
+        type=Path,
+        metavar="FILE",
+        help="the key that private columns were pseudonymised with; needed by models that have any",
+    )
     parser.add_argument("--max-body-bytes", type=_positive, default=_BODY_LIMIT, help="default: %(default)s")
     parser.add_argument(
         "--grace-seconds", type=_positive, default=_GRACE_S, help="to finish requests at SIGTERM; default: %(default)s"

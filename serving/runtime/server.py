@@ -19,7 +19,7 @@ from prometheus_client import REGISTRY
 
 from kelp.errors import EnvironmentFault
 from serving.runtime.front import Front
-from serving.runtime.load import load_version, signed_with
+from serving.runtime.load import load_version, pseudonym_key, signed_with
 from serving.runtime.metrics import RequestMetrics
 from serving.runtime.model import ServedModel
 from serving.runtime.options import Options
@@ -72,15 +72,17 @@ def serve(options: Options) -> None:
     """Load the models and serve them until a signal ends the process.
 
     Raises:
-        EnvironmentFault: the address cannot be listened on, or the public key cannot be read.
-        InputError: the public key is none.
+        EnvironmentFault: the address cannot be listened on, a key cannot be read, or the one of pseudonyms is needed.
+        InputError: the public key is none, or the key of pseudonyms is empty.
         IntegrityError: a version is not what its manifest or signature says; then nothing is served.
         SystemExit: with code 0, after a signal.
     """
     with _bind(options.host, options.port) as bound:
         check = signed_with(options.public_key) if options.public_key is not None else None
+        key = pseudonym_key(options.pseudonym_key) if options.pseudonym_key is not None else None
         models = [
-            ServedModel(source.name, source.version, load_version(source.folder, check)) for source in options.models
+            ServedModel(source.name, source.version, load_version(source.folder, check, key))
+            for source in options.models
         ]
         _quieten_libraries()
         server = _Server(http_port=options.port, enable_grpc=False, enable_latency_logging=False, workers=1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from kelp.frame.rows import columns_from_instances
+from kelp.frame.rows import columns_from_instances, instance_cell
 from kelp.frame.transform import Column, Transform
 from serving.runtime.answer import Answer
 from serving.runtime.body import json_object, required
@@ -26,6 +26,10 @@ class V1Request:
     def batch(self, transform: Transform) -> dict[str, Column]:
         """Convert the instances; see `columns_from_instances`."""
         return columns_from_instances(transform, self.instances)
+
+    def cell(self, column: str, row: int) -> str:
+        """Name a value in a message."""
+        return instance_cell(column, row)
 
 
 def parse_v1(body: bytes) -> V1Request:

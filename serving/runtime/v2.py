@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from kelp.errors import RequestError
-from kelp.frame.tensors import Tensor, batch_from_tensors
+from kelp.frame.tensors import Tensor, batch_from_tensors, tensor_cell
 from kelp.frame.transform import Transform
 from kelp.frame.values import described
 from serving.runtime.answer import Answer, Batch
@@ -39,6 +39,10 @@ class V2Request:
     def batch(self, transform: Transform) -> Batch:
         """Convert the tensors; see `batch_from_tensors`."""
         return batch_from_tensors(transform, self.tensors)
+
+    def cell(self, column: str, row: int) -> str:
+        """Name a value in a message."""
+        return tensor_cell(column, row)
 
 
 def parse_v2(body: bytes, json_length: int | None = None) -> V2Request:

@@ -110,6 +110,12 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "serving.runtime", *arguments]
 
 
+def refused_start(*arguments: str) -> tuple[int, str]:
+    """Exit code and stderr of a server that does not start."""
+    finished = subprocess.run(command("--http-port", "65431", *arguments), capture_output=True, timeout=60, check=False)
+    return finished.returncode, finished.stderr.decode()
+
+
 def is_ready(server: Server) -> bool:
     assert server.process.poll() is None, server.log.read_text()
     try:

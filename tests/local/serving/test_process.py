@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import pytest
 
 from kelp.home import SIGNING_KEY, SIGNING_PUBLIC_KEY, ensure_home
 from kelp.registry.signature import sign
+from tests.local.serving.conftest import refused_start
 
 ROW = {"amount": 12.5, "merchant": "shop", "is_foreign": True, "items": 2}
 V1 = "/v1/models/fraud:predict"
@@ -77,12 +76,6 @@ def refuses_connections(host: str, port: int) -> bool:
             return False
     except ConnectionRefusedError:
         return True
-
-
-def refused_start(*arguments: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "serving.runtime", "--http-port", "65431", *arguments]
-    finished = subprocess.run(command, capture_output=True, timeout=60, check=False)
-    return finished.returncode, finished.stderr.decode()
 
 
 def test_changed_file_stops_the_start_with_exit_code_4(tmp_path: Path, write_version: WriteVersion) -> None:

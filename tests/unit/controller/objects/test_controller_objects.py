@@ -100,11 +100,12 @@ def test_a_server_runs_without_privileges() -> None:
     }
 
 
-def test_a_server_gets_the_public_key_only() -> None:
+def test_a_server_gets_the_public_key_and_that_of_pseudonyms_only() -> None:
     secrets = [
         volume["secret"] for volume in serving_runtime(a_cluster_home())["spec"]["volumes"] if "secret" in volume
     ]
-    assert secrets == [{"secretName": "kelp-keys", "items": [{"key": "signing.pub.pem", "path": "signing.pub.pem"}]}]
+    keys = [{"key": name, "path": name} for name in ("signing.pub.pem", "pseudonym.key")]
+    assert secrets == [{"secretName": "kelp-keys", "items": keys}]
 
 
 def test_the_runtime_has_the_homes_image_and_the_container_name_kserve_needs() -> None:

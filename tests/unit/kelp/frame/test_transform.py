@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from kelp.errors import DataError, IntegrityError
-from kelp.frame.transform import Column, Feature, FeatureKind, RawColumn, RawType, Transform
+from kelp.frame.transform import Column, Feature, FeatureKind, RawColumn, RawType, Transform, Window
+from tests.unit.kelp.frame.windowed import quotes, window
 
 
 def a_transform(
@@ -109,7 +111,7 @@ def test_wrong_content_is_refused_by_name(payments: Transform, change: dict[str,
 @pytest.mark.parametrize(
     ("part", "change", "message"),
     [
-        pytest.param("columns", {"type": "text"}, "columns.0.type", id="unknown-type"),
+        pytest.param("columns", {"type": "words"}, "columns.0.type", id="unknown-type"),
         pytest.param("columns", {"min": 2, "max": 1}, "min 2 is above max 1", id="min-above-max"),
         pytest.param("columns", {"type": "string", "min": 1}, "no min or max", id="bounds-of-a-string"),
         pytest.param(
@@ -125,6 +127,30 @@ def test_wrong_parts_are_refused(payments: Transform, part: str, change: dict[st
     content[part][0].update(change)
     with pytest.raises(IntegrityError, match=message):
         Transform.from_json(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("windows", "change", "message"),
+    [
+        pytest.param([window("count"), window("count")], {}, "the same name", id="a-window-twice"),
+        pytest.param([window("count", name="sku")], {}, "the same name", id="name-of-a-column"),
+        pytest.param([window("count")], {"time": None}, "need a column of time, found None", id="no-time"),
+        pytest.param([window("count")], {"time": "price"}, "need a column of time, found price", id="time-a-number"),
+        pytest.param([window("count", over="cost")], {}, "reads the column cost", id="over-nothing"),
+        pytest.param([window("count", by=("shop",))], {}, "reads the column shop", id="by-nothing"),
+        pytest.param([window("sum", over="sku")], {}, "takes sum of sku, which is no number", id="sum-of-texts"),
+        pytest.param([window("sum"), window("mean", unit=0.5)], {}, "over price have two units", id="two-units"),
+        pytest.param(
+            [window("mean"), window("max", by=("customer",))],
+            {"task": "forecast"},
+            "by the columns of one key",
+            id="forecast-by-two-keys",
+        ),
+    ],
+)
+def test_windows_that_do_not_fit_are_refused(windows: list[Window], change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        quotes(*windows, **change)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", b"\xff", '{"task": NaN}'])

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 import asyncio
+import json
+import threading
 from typing import Any
 
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 
+from kelp.frame.history import History
+from kelp.frame.online import Online
 from kelp.frame.scorer import Scorer
-from kelp.frame.transform import Feature, RawColumn, Transform
+from kelp.frame.transform import Feature, RawColumn, Transform, Window
 from serving.runtime.front import Front, Message, Receive, Scope, Send
 from serving.runtime.metrics import RequestMetrics
 from serving.runtime.model import OFF_LOOP_ROWS, ServedModel
@@ -18,6 +22,17 @@ AMOUNT = Transform(
     classes=(),
     columns=(RawColumn(name="amount", type="float", nullable=True),),
     features=(Feature(name="amount", column="amount", kind="number", fill=0),),
+)
+QUOTES = Transform(
+    task="regression",
+    classes=(),
+    time="at",
+    columns=(
+        RawColumn(name="at", type="timestamp", nullable=False),
+        RawColumn(name="sku", type="string", nullable=False),
+    ),
+    windows=(Window(name="quotes", by=("sku",), over="sku", take="count", start_us=10, end_us=1),),
+    features=(Feature(name="quotes", column="quotes", kind="number"),),
 )
 
 
@@ -48,7 +63,7 @@ async def app_failing_after_its_reply(scope: Scope, receive: Receive, send: Send
 
 
 def a_front(app: Any = quiet_app, problem: Exception | None = None, registry: CollectorRegistry | None = None) -> Front:
-    model = ServedModel("price", 3, Scorer(AMOUNT, Doubling(problem)))
+    model = ServedModel("price", 3, Online(Scorer(AMOUNT, Doubling(problem))))
     metrics = RequestMetrics(registry or CollectorRegistry())
     return Front(app, {"price": model}, body_limit=1_000_000, metrics=metrics)
 
@@ -111,6 +126,39 @@ def test_application_that_fails_before_its_reply_is_500() -> None:
     assert start["status"] == 500
 
 
+def test_request_that_would_wait_for_another_does_not_block_the_event_loop() -> None:
+    class BusyHistory(History):
+        """Another thread is at work in it until `finish` is set."""
+
+        finish = threading.Event()
+        is_busy = True
+
+        def answer(self, columns: Any, rows: int, cell: Any = None) -> dict[str, Any]:
+            assert self.finish.wait(timeout=30)
+            return {"quotes": np.full(rows, 4.0)}
+
+    async def ask() -> list[float]:
+        history = BusyHistory(QUOTES)
+        model = ServedModel("price", 3, Online(Scorer(QUOTES, Doubling()), history))
+        asked = asyncio.create_task(model.predict(V1Request([{"at": 1, "sku": "tea"}])))
+        await asyncio.sleep(0)
+        history.finish.set()  # never reached if the request waits in the event loop
+        return (await asked).scores
+
+    assert asyncio.run(ask()) == [8.0]
+
+
+def test_metadata_of_a_model_with_a_history_is_answered_here_and_others_by_kserve() -> None:
+    model = ServedModel("price", 3, Online(Scorer(QUOTES, Doubling()), History(QUOTES)))
+    front = Front(quiet_app, {"price": model}, body_limit=9, metrics=RequestMetrics(CollectorRegistry()))
+    start, body = asked(front, b"", method="GET", path="/v2/models/price")
+    assert start["status"] == 200
+    assert json.loads(body["body"])["history"]["entities"] == 0
+    for path in ("/v2/models/other", "/v2/models/price/ready", "/v1/models/price"):
+        assert asked(front, b"", method="GET", path=path)[0]["status"] == 204
+    assert asked(a_front(), b"", method="GET", path="/v2/models/price")[0]["status"] == 204
+
+
 def test_large_batch_does_not_block_the_event_loop() -> None:
     async def ask() -> bool:
         """Score many rows with a model that waits for the event loop to run."""
@@ -121,7 +169,7 @@ def test_large_batch_does_not_block_the_event_loop() -> None:
                 asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(timeout=30)
                 return [np.zeros(len(inputs["rows"]), dtype=np.float32)]
 
-        model = ServedModel("price", 3, Scorer(AMOUNT, WaitsForTheLoop()))
+        model = ServedModel("price", 3, Online(Scorer(AMOUNT, WaitsForTheLoop())))
         answer = await model.predict(V1Request([[1.0]] * (OFF_LOOP_ROWS + 1)))
         return len(answer.scores) == OFF_LOOP_ROWS + 1
 

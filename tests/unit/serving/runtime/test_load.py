@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kelp.errors import EnvironmentFault, InputError, IntegrityError
 from kelp.home import SIGNING_PUBLIC_KEY, ensure_home
-from serving.runtime.load import check_digests, load_version, signed_with
+from serving.runtime.load import check_digests, load_version, pseudonym_key, signed_with
 
 CONTENT = {"model.onnx": b"model", "transform.json": b"{}", "golden.json": b"{}", "card.md": b"# card"}
 
@@ -59,6 +59,12 @@ def test_changed_or_missing_file_is_named(
 def test_file_we_load_must_be_listed(folder: Path, name: str) -> None:
     write_manifest(folder, {key: value for key, value in digests(folder).items() if key != name})
     with pytest.raises(IntegrityError, match=f"does not list {name}"):
+        check_digests(folder)
+
+
+def test_history_that_is_there_must_be_listed(folder: Path) -> None:
+    (folder / "history.parquet").write_bytes(b"added later")
+    with pytest.raises(IntegrityError, match=r"does not list history\.parquet"):
         check_digests(folder)
 
 
@@ -114,6 +120,20 @@ def test_file_that_is_no_public_key_is_refused(tmp_path: Path, content: bytes) -
     (tmp_path / "key.pem").write_bytes(content)
     with pytest.raises(InputError, match="expected an EC public key"):
         signed_with(tmp_path / "key.pem")
+
+
+def test_key_of_pseudonyms_is_the_files_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "pseudonym.key"
+    path.write_bytes(b" 32 bytes, the last is a newline\n")
+    assert pseudonym_key(path) == b" 32 bytes, the last is a newline\n"
+
+
+def test_key_of_pseudonyms_that_is_missing_or_empty_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EnvironmentFault, match=r"absent: the key of pseudonyms cannot be read"):
+        pseudonym_key(tmp_path / "absent")
+    (tmp_path / "empty").touch()
+    with pytest.raises(InputError, match="found an empty file"):
+        pseudonym_key(tmp_path / "empty")
 
 
 def test_public_key_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -12,9 +12,15 @@ def test_defaults_are_the_stated_ones() -> None:
         host="127.0.0.1",
         port=8080,
         public_key=None,
+        pseudonym_key=None,
         body_limit=16 * 1024 * 1024,
         grace_s=30,
     )
+
+
+def test_key_of_pseudonyms_is_a_file() -> None:
+    options = parse_options(["--model", "a=x=1", "--pseudonym-key", "keys/pseudonym.key"])
+    assert options.pseudonym_key == Path("keys/pseudonym.key")
 
 
 @pytest.mark.parametrize(
