@@ -3,10 +3,74 @@
 
 import hashlib
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 ROW_GROUP = 131_072
+_AHEAD = 2  # row groups that wait for the thread which compresses
+
+
+class ParquetSink:
+    """A Parquet file under way: batches come in as they are made, a thread of its own compresses row groups.
+
+    The row groups have a fixed size, whatever the batches' own sizes. float32 columns, which are the matrices of
+    models, are written without dictionaries: few of their values come twice.
+    """
+
+    def __init__(self, path: Path, schema: Any) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.rows = 0
+        self._schema = schema
+        self._pending: list[Any] = []
+        self._waiting = 0
+        self._encoded: list[Future[None]] = []
+        words = [field.name for field in schema if field.type != pa.float32()]
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=words)
+        self._thread = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, batch: Any) -> None:
+        """Take a pyarrow.RecordBatch of the schema.
+
+        Raises:
+            OSError: an earlier one could not be written.
+        """
+        self._pending.append(batch)
+        self._waiting += batch.num_rows
+        self.rows += batch.num_rows
+        while self._waiting >= ROW_GROUP:
+            table = self._take()
+            self._encode(table.slice(0, ROW_GROUP))
+            self._pending = table.slice(ROW_GROUP).to_batches()
+            self._waiting -= ROW_GROUP
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._thread, self._writer:
+            if error is None and (self._waiting or self.rows == 0):
+                self._encode(self._take())
+            while self._encoded:
+                self._encoded.pop(0).result()
+
+    def _take(self) -> Any:
+        import pyarrow as pa
+
+        return pa.Table.from_batches(self._pending, self._schema)
+
+    def _encode(self, table: Any) -> None:
+        while len(self._encoded) >= _AHEAD:
+            self._encoded.pop(0).result()
+        self._encoded.append(self._thread.submit(self._write, table))
+
+    def _write(self, table: Any) -> None:
+        self._writer.write_table(table.combine_chunks(), row_group_size=ROW_GROUP)
 
 
 def write_parquet(batches: Iterable[Any], schema: Any, path: Path) -> int:
@@ -17,24 +81,10 @@ def write_parquet(batches: Iterable[Any], schema: Any, path: Path) -> int:
         schema: the pyarrow.Schema of every batch.
         path: replaced if it exists.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows = 0
-    pending: list[Any] = []
-    waiting = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with ParquetSink(path, schema) as sink:
         for batch in batches:
-            pending.append(batch)
-            waiting += batch.num_rows
-            while waiting >= ROW_GROUP:
-                table = pa.Table.from_batches(pending, schema).combine_chunks()
-                writer.write_table(table.slice(0, ROW_GROUP), row_group_size=ROW_GROUP)
-                pending = table.slice(ROW_GROUP).to_batches()
-                rows, waiting = rows + ROW_GROUP, waiting - ROW_GROUP
-        if waiting or rows == 0:
-            writer.write_table(pa.Table.from_batches(pending, schema).combine_chunks(), row_group_size=ROW_GROUP)
-    return rows + waiting
+            sink.write(batch)
+    return sink.rows
 
 
 def file_digest(path: Path) -> str:

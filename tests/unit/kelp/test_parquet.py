@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kelp.parquet import ROW_GROUP, file_digest, folder_digests, write_parquet
+from kelp.parquet import ROW_GROUP, ParquetSink, file_digest, folder_digests, write_parquet
 
 SCHEMA = pa.schema([("n", pa.int64()), ("word", pa.string())])
 
@@ -63,3 +63,25 @@ def test_a_folder_lists_every_file_below_it_sorted(tmp_path: Path) -> None:
 
 def test_an_empty_folder_has_no_digests(tmp_path: Path) -> None:
     assert folder_digests(tmp_path) == {}
+
+
+def test_a_failure_in_the_thread_that_writes_is_raised(tmp_path: Path) -> None:
+    other = pa.record_batch([[1.5], ["a"]], names=["x", "word"])
+    with pytest.raises(pa.ArrowInvalid), ParquetSink(tmp_path / "a.parquet", SCHEMA) as sink:
+        sink.write(other)
+
+
+def test_an_error_while_rows_are_made_ends_the_file_and_is_raised(tmp_path: Path) -> None:
+    def failing() -> Iterator[pa.RecordBatch]:
+        yield from batches(10, 10)
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_parquet(failing(), SCHEMA, tmp_path / "a.parquet")
+
+
+def test_a_matrix_is_written_without_dictionaries(tmp_path: Path) -> None:
+    schema = pa.schema([("x", pa.float32()), ("word", pa.string())])
+    write_parquet([pa.record_batch([[1.5, 1.5], ["a", "a"]], schema=schema)], schema, tmp_path / "a.parquet")
+    row_group = pq.ParquetFile(tmp_path / "a.parquet").metadata.row_group(0)
+    assert [row_group.column(at).has_dictionary_page for at in range(2)] == [False, True]

@@ -22,6 +22,7 @@ ARROW = {
     "timestamp": pa.timestamp("us"),
     "string": pa.string(),
     "category": pa.string(),
+    "text": pa.string(),
 }
 Columns = Mapping[str, tuple[str, Sequence[Any]]]
 """By name: the type that ingest gave the column, and its values."""

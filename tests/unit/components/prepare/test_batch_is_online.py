@@ -57,6 +57,7 @@ def test_every_test_row_sent_alone_gives_its_row_of_the_matrix(
     tmp_path_factory: Any, made: tuple[Columns, dict[str, dict[str, Any]]]
 ) -> None:
     columns, declared = made
+    columns = {**columns, "whole": ("int", list(range(ROWS)))}  # always something to learn from
     root: Path = tmp_path_factory.mktemp("online")
     prepared = prepared_of(a_bench(root), a_model(columns=declared), columns)
     batch = matrix_of(prepared)

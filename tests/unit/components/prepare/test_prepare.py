@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kelp.errors import DataError, InputError
+from components.prepare import prepare
 from tests.unit.components.ingest.factories import Bench, a_model, json_of
-from tests.unit.components.prepare.snapshots import Columns, Prepared, prepared_of
+from tests.unit.components.prepare.snapshots import Columns, Prepared, prepared_of, write_snapshot
 
 ROWS = 100
 TRAINING = 80  # by time: the first 80 rows
@@ -44,7 +44,6 @@ def padded(training: Sequence[Any], test: Any) -> list[Any]:
         pytest.param("int", {"missing": "constant", "fill": -1}, [5, 5, 7, None], -1.0, id="constant"),
         pytest.param("bool", {}, [True, True, False, None], 1.0, id="bool-mode"),
         pytest.param("bool", {"missing": "constant", "fill": False}, [True, None], 0.0, id="bool-constant"),
-        pytest.param("float", {}, [None], 0.0, id="nothing-to-fit"),
     ],
 )
 def test_a_missing_number_becomes_what_the_rule_says(
@@ -65,7 +64,6 @@ def test_a_missing_number_becomes_what_the_rule_says(
         pytest.param(
             {"missing": "constant", "fill": "none"}, ["b", "a", "b"], ("b", "a", "none"), 3.0, id="constant-unseen"
         ),
-        pytest.param({"missing": "mode"}, [None], (), 0.0, id="nothing-to-fit"),
         pytest.param({}, ["x\0", "x"], ("x", "x\0"), 0.0, id="names-that-differ-in-a-nul"),
         pytest.param({}, ["b", "a"], ("a", "b"), 0.0, id="ties-by-name"),
     ],
@@ -81,8 +79,9 @@ def test_a_missing_category_becomes_what_the_rule_says(
 
 def test_a_missing_timestamp_has_parts_of_its_own(bench: Bench) -> None:
     prepared = one(bench, "timestamp", padded([datetime(2024, 5, 1, 13)], None))
-    assert [prepared.column("train", f"x.{part}")[0] for part in ("hour", "weekday", "month")] == [13, 2, 5]
-    assert [prepared.column("test", f"x.{part}")[0] for part in ("hour", "weekday", "month")] == [-1, -1, -1]
+    parts = ("hour", "weekday", "day", "month")
+    assert [prepared.column("train", f"x.{part}")[0] for part in parts] == [13, 2, 1, 5]
+    assert [prepared.column("test", f"x.{part}")[0] for part in parts] == [-1, -1, -1, -1]
 
 
 @pytest.mark.parametrize("kind", ["float", "category", "timestamp"])
@@ -91,13 +90,6 @@ def test_rows_with_a_gap_can_be_left_out(bench: Bench, kind: str) -> None:
     prepared = one(bench, kind, [None, value] * 50, {"missing": "drop"})
     assert sum(prepared.summary["rows"].values()) == 50
     assert [column.nullable for column in prepared.transform.columns] == [False]
-
-
-def test_rows_that_all_have_a_gap_are_refused(bench: Bench) -> None:
-    with pytest.raises(DataError, match="each of them misses a value") as caught:
-        one(bench, "float", [None] * ROWS, {"missing": "drop"})
-    assert caught.value.place == "columns x"
-    assert caught.value.fix
 
 
 def test_the_test_part_teaches_the_transform_nothing(bench: Bench) -> None:
@@ -149,15 +141,23 @@ def test_beyond_255_categories_the_rare_ones_are_other(bench: Bench) -> None:
     ("kind", "value"),
     [pytest.param("float", 3.5, id="number"), pytest.param("category", "a", id="word")],
 )
-def test_a_constant_column_is_fine(bench: Bench, kind: str, value: Any) -> None:
-    assert len(set(one(bench, kind, [value] * ROWS).column("train", "x"))) == 1
+def test_a_constant_column_is_said_and_kept(
+    bench: Bench, kind: str, value: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepared = one(bench, kind, [value] * ROWS)
+    assert len(set(prepared.column("train", "x"))) == 1
+    assert prepared.summary["warnings"] == [f"column x: every value of the training part is {value!r}"]
+    assert [record.getMessage() for record in caplog.records] == prepared.summary["warnings"]
 
 
-@pytest.mark.parametrize("kind", ["float", "int", "bool", "category", "timestamp"])
-def test_a_column_without_any_value_is_fine(bench: Bench, kind: str) -> None:
-    prepared = one(bench, kind, [None] * ROWS)
-    for name in prepared.summary["features"]:
-        assert np.isfinite(prepared.column("train", name)).all()
+@pytest.mark.parametrize("kind", ["float", "int", "bool", "category", "timestamp", "text"])
+def test_a_column_without_any_value_in_the_training_part_is_left_out(bench: Bench, kind: str) -> None:
+    value = {"timestamp": DAYS[0], "category": "a", "text": "a", "bool": True}.get(kind, 1)
+    columns = a_table(x=(kind, [None] * TRAINING + [value] * 20), y=("float", [1.5, 2.5] * 50))
+    prepared = prepared_of(bench, a_model(time="at"), columns)
+    assert prepared.summary["features"] == ["y"]
+    assert [column.name for column in prepared.transform.columns] == ["y"]
+    assert prepared.summary["warnings"] == ["column x: the training part has no value to learn from, it is left out"]
 
 
 def test_what_is_a_feature(bench: Bench) -> None:
@@ -183,11 +183,13 @@ def test_what_is_a_feature(bench: Bench) -> None:
     }
     model = a_model(time="at", id="key", entity="who", legacy="old", columns=declared)
     prepared = prepared_of(bench, model, a_table(**columns))
-    parts = ["when.hour", "when.weekday", "when.month"]
+    parts = ["when.hour", "when.weekday", "when.day", "when.month"]
     assert prepared.summary["features"] == ["number", "whole", "open", "word", *parts, "wanted"]
     assert prepared.summary["dropped"] == ["at", "key", "label", "note", "old", "unwanted", "who"]
     assert prepared.table("test_rows").column_names == ["number", "whole", "open", "word", "when", "wanted"]
-    assert prepared.table("train").column_names == [*prepared.summary["features"], "__target", "__legacy"]
+    names = [*prepared.summary["features"], "__target", "__validation", "__legacy", "__entity"]
+    assert prepared.table("train").column_names == names
+    assert prepared.table("test").column_names == [name for name in names if name != "__validation"]
 
 
 def test_protected_groups_and_the_legacy_score_go_along_with_their_rows(bench: Bench) -> None:
@@ -247,85 +249,6 @@ def test_the_target_of_a_regression_is_its_value(bench: Bench) -> None:
     assert prepared.column("train", "__target") == values[:TRAINING]
 
 
-@pytest.mark.parametrize(
-    ("task", "kind", "labels", "said"),
-    [
-        pytest.param("binary", "category", ["yes"], "at least two labels, found only ['yes']", id="one-label"),
-        pytest.param("binary", "category", ["a", "b", "c"], "expected two labels, found 3", id="three-labels"),
-        pytest.param("multiclass", "category", ["a"], "at least two labels", id="one-class"),
-        pytest.param("regression", "category", ["1", "2"], "expected numbers for a regression", id="words"),
-        pytest.param("regression", "bool", [True, False], "expected numbers for a regression", id="bools"),
-    ],
-)
-def test_a_target_that_does_not_fit_the_task_is_refused(
-    bench: Bench, task: str, kind: str, labels: list[Any], said: str
-) -> None:
-    columns: Columns = {"x": ("float", [1.0] * 60), "label": (kind, (labels * 60)[:60])}
-    with pytest.raises(DataError) as caught:
-        prepared_of(bench, a_model(task=task), columns)
-    assert said in caught.value.message
-    assert caught.value.place == "column label"
-    assert caught.value.fix
-
-
-def test_a_positive_label_that_no_row_has_is_refused(bench: Bench) -> None:
-    columns: Columns = {"x": ("float", [1.0] * ROWS), "label": ("category", ["Yes", "No"] * 50)}
-    with pytest.raises(DataError, match="expected the positive label 'yes'") as caught:
-        prepared_of(bench, a_model(positive="yes"), columns)
-    assert "spec.data.positive" in caught.value.fix
-
-
-@pytest.mark.parametrize(
-    ("labels", "part"),
-    [
-        pytest.param(["yes", "no"] * 40 + ["no"] * 20, "the test part", id="one-class-in-test"),
-        pytest.param(["no"] * 80 + ["yes", "no"] * 10, "the training part", id="one-class-in-training"),
-    ],
-)
-def test_one_class_in_a_part_is_refused(bench: Bench, labels: list[str], part: str) -> None:
-    columns: Columns = {"at": ("timestamp", DAYS), "x": ("float", [1.0] * ROWS), "label": ("category", labels)}
-    with pytest.raises(DataError, match="at least two labels, found one") as caught:
-        prepared_of(bench, a_model(time="at"), columns)
-    assert part in caught.value.place
-
-
-@pytest.mark.parametrize("rows", [1, 2, 3])
-def test_too_few_rows_are_refused(bench: Bench, rows: int) -> None:
-    columns: Columns = {
-        "at": ("timestamp", DAYS[:rows]),
-        "x": ("float", [1.0] * rows),
-        "label": ("category", ["yes", "no", "yes"][:rows]),
-    }
-    with pytest.raises(DataError, match="expected at least"):
-        prepared_of(bench, a_model(time="at"), columns)
-
-
-def test_nothing_to_learn_from_is_refused(bench: Bench) -> None:
-    with pytest.raises(DataError, match="at least one column to learn from") as caught:
-        prepared_of(bench, a_model(time="at"), a_table(note=("string", ["x"] * ROWS)))
-    assert "feature: true" in caught.value.fix
-
-
-@pytest.mark.parametrize("name", ["__target", "__group:band", "__legacy"])
-def test_a_column_cannot_take_the_name_of_one_of_ours(bench: Bench, name: str) -> None:
-    with pytest.raises(DataError, match="found '__") as caught:
-        prepared_of(bench, a_model(time="at"), a_table(**{name: ("float", [1.0] * ROWS)}))
-    assert caught.value.fix == "rename the column in the data"
-
-
-def test_two_columns_cannot_become_one_feature(bench: Bench) -> None:
-    columns: Columns = {**a_table(x=("timestamp", DAYS)), "x.hour": ("float", [1.0] * ROWS)}
-    with pytest.raises(DataError, match=r"found 'x\.hour'"):
-        prepared_of(bench, a_model(time="at"), columns)
-
-
-def test_a_legacy_score_is_a_number(bench: Bench) -> None:
-    columns = a_table(x=("float", [1.0] * ROWS), old=("category", ["high"] * ROWS))
-    with pytest.raises(InputError, match="expected numbers of the legacy system") as caught:
-        prepared_of(bench, a_model(time="at", legacy="old"), columns)
-    assert "spec.data.columns" in caught.value.fix
-
-
 def test_the_reference_is_a_sample_of_training_rows_in_their_order(bench: Bench) -> None:
     columns: Columns = {
         "x": ("int", list(range(20_000))),
@@ -350,3 +273,28 @@ def test_hostile_column_names_are_only_names(bench: Bench) -> None:
     names = ["it's", 'say "hi"', "x; --", "größe 📏", "Amount", "amount", "a\nb"]
     prepared = prepared_of(bench, a_model(time="at"), a_table(**{name: ("float", [1.0] * ROWS) for name in names}))
     assert prepared.summary["features"] == names
+
+
+def test_progress_counts_rows_up_to_all(bench: Bench) -> None:
+    seen: list[tuple[int, int | None]] = []
+    model, columns = a_model(time="at"), a_table(x=("float", [1.0, 2.0] * 50))
+    snapshot = write_snapshot(bench.root / "snapshot", columns)
+    prepare(model, bench.home, snapshot, bench.folder("prepared"), progress=lambda *done: seen.append(done))
+    assert seen == [(0, None), (ROWS, ROWS)]
+
+
+def test_the_entity_goes_along_with_its_rows(bench: Bench) -> None:
+    who = [f"p{number}" for number in range(ROWS)]
+    prepared = prepared_of(
+        bench, a_model(time="at", entity="who"), a_table(x=("float", [1.0, 2.0] * 50), who=("string", who))
+    )
+    assert prepared.column("train", "__entity") == who[:TRAINING]
+    assert prepared.column("test", "__entity") == who[TRAINING:]
+
+
+def test_nothing_but_the_outputs_is_left_behind(bench: Bench) -> None:
+    before = {path.name for path in bench.root.iterdir()}
+    prepared = prepared_of(bench, a_model(time="at"), a_table(x=("float", [1.0, 2.0] * 50)))
+    assert {path.name for path in bench.root.iterdir()} - before == {"prepared", "prepared-snapshot"}
+    matrices = {f"{name}.parquet" for name in ("train", "test", "test_rows", "reference")}
+    assert {path.name for path in prepared.folder.iterdir()} == matrices | {"transform.json", "prepare.json"}

@@ -2,14 +2,15 @@
 import hashlib
 import hmac
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from components.prepare.privacy import protect
+from components.prepare.snapshot import open_source
 from kelp.errors import EnvironmentFault, InputError
 from tests.unit.components.ingest.factories import Bench, a_model
-from tests.unit.components.prepare.snapshots import Columns, prepared_of
+from tests.unit.components.prepare.snapshots import Columns, prepared_of, write_snapshot
 
 PEOPLE = [f"customer-{number % 60}-secret" for number in range(300)]
 EMAILS = [f"person{number}@example.org" for number in range(300)]
@@ -37,38 +38,40 @@ def reference(bench: Bench, value: object) -> str:
     return hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[:32]
 
 
+def hidden(bench: Bench, columns: Columns, **declared: Any) -> Any:
+    model = a_model(columns=declared)
+    table: Columns = {**columns, "label": ("category", ["yes"] * len(next(iter(columns.values()))[1]))}
+    source = open_source(model, bench.home, write_snapshot(bench.root / "hidden", table))
+    return pa.Table.from_batches(source.batches(list(columns)))
+
+
 def test_a_pseudonym_is_the_keyed_hash_of_the_value(bench: Bench) -> None:
-    table = pa.table({"customer": ["ada", None, "ada", "größe"], "account": [7, 7, None, -1]})
-    rules = {name: RULES[name] for name in ("customer", "account")}
-    hidden = protect(table, a_model(columns=rules), bench.home)
-    assert hidden.column("customer").to_pylist() == [
-        reference(bench, "ada"),
-        None,
-        reference(bench, "ada"),
-        reference(bench, "größe"),
-    ]
-    assert hidden.column("account").to_pylist() == [
-        reference(bench, 7),
-        reference(bench, 7),
-        None,
-        reference(bench, -1),
-    ]
+    columns: Columns = {
+        "customer": ("string", ["ada", None, "ada", "größe"]),
+        "account": ("int", [7, 7, None, -1]),
+        "member": ("bool", [True, None, False, True]),
+    }
+    private = {"privacy": "pseudonymise"}
+    table = hidden(bench, columns, **{name: {"type": kind, **private} for name, (kind, _) in columns.items()})
+    expected = {
+        "customer": ["ada", None, "ada", "größe"],
+        "account": ["7", "7", None, "-1"],
+        "member": ["true", None, "false", "true"],
+    }
+    for name, texts in expected.items():
+        assert table.column(name).to_pylist() == [None if text is None else reference(bench, text) for text in texts]
 
 
-def test_other_columns_and_their_order_stay(bench: Bench) -> None:
-    table = pa.table({"a": [1], "email": ["x"], "customer": ["y"], "b": [2]})
-    rules = {name: RULES[name] for name in ("customer", "email")}
-    hidden = protect(table, a_model(columns=rules), bench.home)
-    assert hidden.column_names == ["a", "customer", "b"]
-    assert hidden.column("b").to_pylist() == [2]
+def test_other_columns_stay_as_they_are(bench: Bench) -> None:
+    columns: Columns = {"a": ("int", [1]), "customer": ("string", ["y"]), "b": ("int", [2])}
+    assert hidden(bench, columns, customer=RULES["customer"]).column("b").to_pylist() == [2]
 
 
 def test_another_key_gives_other_pseudonyms(bench: Bench) -> None:
-    table = pa.table({"customer": ["ada"]})
-    model = a_model(columns={"customer": RULES["customer"]})
-    before = protect(table, model, bench.home).column("customer").to_pylist()
+    columns: Columns = {"customer": ("string", ["ada"])}
+    before = hidden(bench, columns, customer=RULES["customer"]).to_pylist()
     (Path(bench.home.keys) / "pseudonym.key").write_bytes(b"x" * 32)
-    assert protect(table, model, bench.home).column("customer").to_pylist() != before
+    assert hidden(bench, columns, customer=RULES["customer"]).to_pylist() != before
 
 
 def test_without_its_key_nothing_is_pseudonymised(bench: Bench) -> None:
@@ -81,8 +84,9 @@ def test_without_its_key_nothing_is_pseudonymised(bench: Bench) -> None:
 def test_target_and_time_cannot_become_pseudonyms(bench: Bench, role: str) -> None:
     kind = "timestamp" if role == "at" else "category"
     model = a_model(columns={role: {"type": kind, "privacy": "pseudonymise"}}, time="at")
+    columns: Columns = {"at": ("timestamp", []), "label": ("category", [])}
     with pytest.raises(InputError, match="found pseudonymise") as caught:
-        protect(pa.table({"at": [1], "label": ["yes"]}), model, bench.home)
+        open_source(model, bench.home, write_snapshot(bench.root / "snapshot", columns))
     assert caught.value.place == f"spec.data.columns.{role}.privacy"
 
 
