@@ -5,7 +5,7 @@ The step `train` makes a trainer without arguments, calls `fit` once and then `t
 what is promised here. Nothing of a trainer but its ONNX model is ever served.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -17,7 +17,7 @@ from kelp.frame.transform import Matrix, Transform
 
 TARGET = "__target"
 VALIDATION = "__validation"
-BATCH_ROWS = 65_536
+BATCH_ROWS = 16_384
 
 Target = NDArray[np.float64]
 
@@ -46,13 +46,14 @@ class Rows:
         import pyarrow.parquet as pq
 
         columns = [*self.features, TARGET, *([] if self.kept_back is None else [VALIDATION])]
-        with pq.ParquetFile(self.path, pre_buffer=True) as file:
-            for batch in file.iter_batches(batch_size=size, columns=columns):
-                chosen = batch
-                if self.kept_back is not None:
-                    chosen = batch.filter(_equals(batch.column(VALIDATION), self.kept_back))
-                if chosen.num_rows:
-                    yield _matrix(chosen, self.features), chosen.column(TARGET).to_numpy().astype(np.float64)
+        with pq.ParquetFile(self.path, buffer_size=1 << 16) as file:
+            for group in range(file.num_row_groups):  # one at a time: the reader keeps all it was asked for
+                for batch in file.iter_batches(size, row_groups=[group], columns=columns, use_threads=False):
+                    chosen = batch
+                    if self.kept_back is not None:
+                        chosen = batch.filter(_equals(batch.column(VALIDATION), self.kept_back))
+                    if chosen.num_rows:
+                        yield _matrix(chosen, self.features), chosen.column(TARGET).to_numpy().astype(np.float64)
 
     def count(self) -> int:
         """How many rows there are."""
@@ -77,6 +78,10 @@ def _matrix(batch: Any, features: tuple[str, ...]) -> Matrix:
     return matrix
 
 
+def _nobody_watches(done: int, total: int) -> None:
+    """Nobody wants to know how far a fit is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
     """What a trainer is given.
@@ -91,6 +96,7 @@ class Training:
         early_stopping: stop after so many rounds or epochs without a better validation score; None: never.
         class_weights: the weight of a row of each class, by position; empty if all are equal.
         monotone: by feature, 1 if the score may only rise with it and -1 if it may only fall.
+        progress: to be called after a round or epoch with how many are done and how many there are.
     """
 
     transform: Transform
@@ -102,6 +108,7 @@ class Training:
     early_stopping: int | None = None
     class_weights: tuple[float, ...] = ()
     monotone: Mapping[str, Literal[1, -1]] | None = None
+    progress: Callable[[int, int], None] = _nobody_watches
 
 
 @runtime_checkable
@@ -109,7 +116,8 @@ class Trainer(Protocol):
     """Fits a model and writes it as ONNX.
 
     Optional further methods: `space(trial)` returns the params of an optuna trial, and makes `spec.train.search`
-    possible; `files()` returns further files of the version by name, as bytes, such as the model's native form.
+    possible; `files()` returns further files of the version by name, as bytes, such as the model's native form. An
+    attribute `aliases` maps other names of params to the trainer's own.
     """
 
     def fit(self, training: Training) -> Mapping[str, Any]:

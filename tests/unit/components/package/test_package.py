@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
-import os
-import subprocess
-import sys
+import json
 import zipfile
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import xgboost
 
-from components.package import TOLERANCE, write_golden
+from components.train.boosting_onnx import TOLERANCE
 from kelp.errors import IntegrityError
 from kelp.frame.arrow import columns_from_table
 from kelp.frame.rows import columns_from_instances
@@ -25,6 +21,7 @@ TASKS = ("binary", "multiclass", "regression")
 FILES = {
     "evaluation.json",
     "golden.json",
+    "ingest.json",
     "manifest.json",
     "model.onnx",
     "model.ubj",
@@ -112,23 +109,6 @@ def test_the_manifest_says_where_the_version_came_from(bench: Bench) -> None:
         assert hashlib.sha256((run.packaged / name).read_bytes()).hexdigest() == digest
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        pytest.param({"num_parallel_tree": 3, "colsample_bynode": 0.5}, id="forests"),
-        pytest.param({"grow_policy": "lossguide", "max_leaves": 15, "max_depth": 0}, id="leaf-wise"),
-        pytest.param({"base_score": 0.2, "scale_pos_weight": 4}, id="weights"),
-        pytest.param({"rounds": 1, "max_depth": 1}, id="one-stump"),
-        pytest.param({"rounds": 3, "gamma": 1e9}, id="trees-without-a-split"),
-    ],
-)
-def test_what_training_takes_can_be_packaged(bench: Bench, params: dict[str, Any]) -> None:
-    write_table(bench, "binary")
-    run = a_run(bench, a_task_model("binary", params=params))
-    run.package()
-    check_golden(run.packaged)
-
-
 @pytest.mark.parametrize("scale", [pytest.param(1e-6, id="tiny"), pytest.param(1e12, id="huge")])
 def test_a_regression_of_any_size_can_be_packaged(bench: Bench, scale: float) -> None:
     write_table(bench, "regression", scale=scale)
@@ -137,37 +117,26 @@ def test_a_regression_of_any_size_can_be_packaged(bench: Bench, scale: float) ->
     check_golden(run.packaged)
 
 
-def test_an_export_that_answers_otherwise_is_refused(bench: Bench) -> None:
+def test_files_of_the_trainer_and_the_history_go_along(bench: Bench) -> None:
     write_table(bench, "binary")
     run = a_run(bench, a_task_model("binary"))
-    run.package()
-    scorer = Scorer.load(run.packaged)
-    table = pq.read_table(run.steps["prepared"] / "train.parquet")
-    matrix = np.stack([table.column(feature.name).to_numpy() for feature in scorer.transform.features], axis=1)
-    other = xgboost.train({"seed": 1, "max_depth": 2}, xgboost.DMatrix(matrix, table.column("__target").to_numpy()), 3)
-    other.save_model(run.packaged / "model.ubj")
-    (run.packaged / "golden.json").unlink()
-    with pytest.raises(IntegrityError, match="to answer as the trained one within 1e-05") as caught:
-        write_golden(scorer, run.packaged)
+    train, history = run.steps["trained"] / "train.json", run.steps["prepared"] / "history.parquet"
+    train.write_text(json.dumps({**json_of(train), "files": ["weights.bin"]}))
+    (run.steps["trained"] / "weights.bin").write_bytes(b"123")
+    history.write_bytes(b"456")
+    manifest = run.package()
+    assert set(manifest["files"]) == (FILES - {"manifest.json", "model.ubj"}) | {"weights.bin", "history.parquet"}
+    assert (run.packaged / "weights.bin").read_bytes() == b"123"
+    assert (run.packaged / "history.parquet").read_bytes() == b"456"
+
+
+def test_a_model_of_another_transform_is_refused(bench: Bench) -> None:
+    write_table(bench, "binary")
+    run = a_run(bench, a_task_model("binary"))
+    path = run.steps["prepared"] / "transform.json"
+    content = json_of(path)
+    path.write_text(json.dumps({**content, "features": content["features"][1:]}))
+    with pytest.raises(IntegrityError, match="expected the one input rows") as caught:
+        run.package()
     assert caught.value.place.endswith("model.onnx")
-    assert not (run.packaged / "golden.json").exists()
-
-
-SCRIPT = """
-import sys
-from pathlib import Path
-from components.package.onnx import export_onnx
-from kelp.frame.transform import Transform
-folder, target = map(Path, sys.argv[1:])
-export_onnx(folder / "model.ubj", Transform.from_json((folder / "transform.json").read_text()), target)
-"""
-
-
-def test_the_export_is_the_same_bytes_in_every_process(packaged: Run, tmp_path: Path) -> None:
-    target = tmp_path / "again.onnx"
-    environment = {**os.environ, "PYTHONHASHSEED": "12345", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", SCRIPT, str(packaged.packaged), str(target)]
-    subprocess.run(command, env=environment, check=True, timeout=120, cwd=Path(__file__).parents[4])
-    content = target.read_bytes()
-    assert content == (packaged.packaged / "model.onnx").read_bytes()
-    assert str(tmp_path).encode() not in content
+    assert not (run.packaged / "manifest.json").exists()

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Export a booster to the one ONNX shape that kelp serves: `rows` [n, width] in, `score` out.
+
+The graph is the same bytes for the same booster: its name is fixed and nothing in it knows the time.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from kelp.errors import IntegrityError
+from kelp.frame.transform import Transform
+from kelp.trainer import Rows
+
+OPSET = 15
+TOLERANCE = 1e-5
+SAMPLE_ROWS = 5_000
+
+
+def export_onnx(booster: Any, transform: Transform) -> bytes:
+    """Convert the trees; `score` has the shape that `kelp.trainer.Trainer.to_onnx` promises."""
+    import onnx
+    from onnxmltools.convert import convert_xgboost
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    inputs = [("rows", FloatTensorType([None, transform.width]))]
+    model = convert_xgboost(booster, name="kelp", initial_types=inputs, target_opset=OPSET)
+    _score_only(model.graph, transform)
+    if not any(opset.domain == "" for opset in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid("", OPSET))
+    model.doc_string = ""
+    onnx.checker.check_model(model)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _score_only(graph: Any, transform: Transform) -> None:
+    """Replace the converter's outputs by the one named `score`."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    last = graph.output[-1].name
+    if transform.is_multiclass:
+        graph.node.append(helper.make_node("Identity", [last], ["score"]))
+    elif transform.task == "binary":
+        graph.initializer.append(numpy_helper.from_array(np.array(1, dtype=np.int64), "positive"))
+        graph.node.append(helper.make_node("Gather", [last, "positive"], ["score"], axis=1))
+    else:
+        graph.initializer.append(numpy_helper.from_array(np.array([-1], dtype=np.int64), "flat"))
+        graph.node.append(helper.make_node("Reshape", [last, "flat"], ["score"]))
+    shape = [None, None] if transform.is_multiclass else [None]
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, shape))
+
+
+def check_export(content: bytes, booster: Any, transform: Transform, rows: Rows) -> None:
+    """Hold the exported model against the booster on the first rows.
+
+    Raises:
+        IntegrityError: an answer differs by more than `TOLERANCE` of the largest one, or of 1 if that is more.
+    """
+    import onnxruntime
+
+    matrix, _ = next(rows.batches(SAMPLE_ROWS))
+    expected = booster.inplace_predict(matrix)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    scores = session.run(["score"], {"rows": matrix})[0]
+    # Trees are added up in float32: where they cancel out, the error is as large as elsewhere, and the score is not.
+    difference = float(np.max(np.abs(scores - expected)) / max(1.0, float(np.max(np.abs(expected)))))
+    if difference > TOLERANCE:
+        raise IntegrityError(
+            f"expected the ONNX model to answer as the trained one within {TOLERANCE:g}, found {difference:g}",
+            place="model.onnx",
+            fix="report it with spec.train.params: the export does not support one of them",
+        )
