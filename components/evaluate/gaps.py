@@ -51,8 +51,9 @@ def gap(groups: Mapping[str, Estimate], confidence: float) -> Gap:
     bounds = [_difference(a, b, confidence, each) for a, b in pairs]
     low = max(max(0.0, low, -high) for low, high in bounds)
     high = max(max(high, -low) for low, high in bounds)
-    support = min(found.support for found in taking_part.values())
-    return Gap(Estimate(values[highest] - values[lowest], low, high, support), highest, lowest, left_out)
+    smallest = min(taking_part.values(), key=lambda found: found.support)
+    estimate = Estimate(values[highest] - values[lowest], low, high, smallest.support, unit=smallest.unit)
+    return Gap(estimate, highest, lowest, left_out)
 
 
 def _difference(a: Estimate, b: Estimate, confidence: float, each: float) -> Bounds:

@@ -117,7 +117,7 @@ def _gap_result(gate: Gate, column: str, groups: Groups, confidence: float) -> G
     found = gap(by_group, confidence)
     result = _held_against(gate, found.estimate, _at_most(gate), "high", confidence)
     notes = [result.why]
-    if found.highest:
+    if found.highest != found.lowest:
         notes.append(f"highest in {found.highest!r}, lowest in {found.lowest!r}")
     if found.left_out:
         notes.append(f"left out for want of rows: {', '.join(map(repr, found.left_out))}")
@@ -150,7 +150,9 @@ def _held_against(
         return GateResult(text, "fail", why, found, limit, side)
     needed = rows_needed(found, limit)
     if needed is not None:
-        why += f"; about {needed:,} rows instead of {found.support:,} would decide it if {found.value:.4g} holds"
+        why += (
+            f"; about {needed:,} {found.unit} instead of {found.support:,} would decide it if {found.value:.4g} holds"
+        )
     return GateResult(text, "undecided", why, found, limit, side, needed)
 
 

@@ -6,13 +6,16 @@ gap; elsewhere the value stands alone and says so.
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluate.comparison import Setting, scarcest, supports
-from components.evaluate.intervals import Estimate, bootstrap, count_estimate, metric_estimate, sample_rows
-from components.evaluate.metrics import COUNTS, FloatArray, names_of, statistic_of
+from components.evaluate.comparison import reasons_against
+from components.evaluate.intervals import Estimate, count_estimate, metric_estimate, unbounded_estimate
+from components.evaluate.metrics import COUNTS, names_of, supports, values_of
+from components.evaluate.resampling import Setting, System, resample
+from components.evaluate.truth import FloatArray, Truth, Units
 from kelp.spec.metrics import METRICS
 
 NOT_ASKED = "no gate asks for its interval"
@@ -20,7 +23,7 @@ NOT_ASKED = "no gate asks for its interval"
 
 def judge_groups(
     setting: Setting,
-    target: FloatArray,
+    truth: Truth,
     score: FloatArray,
     groups: Mapping[str, npt.NDArray[np.object_]],
     asked: Mapping[str, Collection[str]],
@@ -28,8 +31,8 @@ def judge_groups(
     """Estimate every metric in every group.
 
     Args:
-        setting: task, confidence and generator.
-        target: float64, shape (n_rows,).
+        setting: confidence and generator.
+        truth: the held-out rows.
         score: the candidate's, as `components.evaluate.metrics` states.
         groups: by protected column, each row's group, shape (n_rows,).
         asked: by protected column, the metrics whose gap a gate limits.
@@ -39,28 +42,44 @@ def judge_groups(
     """
     return {
         column: {
-            str(name): _group(setting, target[labels == name], score[labels == name], asked.get(column, ()))
+            str(name): judge_part(setting, truth, score, labels == name, asked.get(column, ()))
             for name in sorted(set(labels.tolist()))
         }
         for column, labels in groups.items()
     }
 
 
-def _group(setting: Setting, target: FloatArray, score: FloatArray, asked: Collection[str]) -> dict[str, Estimate]:
-    statistic, support = statistic_of(setting.task, target, score), supports(setting.task, target, score)
-    values = statistic(np.ones((1, len(target))))[0]
+def judge_part(
+    setting: Setting, truth: Truth, score: FloatArray, rows: npt.NDArray[np.bool_], asked: Collection[str] = ()
+) -> dict[str, Estimate]:
+    """Estimate every metric on some rows, at least one; those asked for, and proportions, have an interval."""
+    part, mine = _present(truth.at(rows)), score[rows]
+    support, reasons, values = supports(part, mine), reasons_against(part), values_of(part, mine)
     draws = None
     if not set(asked) <= set(COUNTS):
-        chosen = sample_rows(len(target), scarcest(setting.task, target), setting.rng)
-        sampled = statistic_of(setting.task, target[chosen], score[chosen])
-        (draws,) = bootstrap([sampled], len(chosen), len(target), setting.rng)
+        names = names_of(truth.task)
+        system = System("candidate", mine, np.ones(len(mine), dtype=bool), frozenset(names))
+        draws = dict(zip(names, resample(setting, part, [system])["candidate"].deviations.T, strict=True))
     found: dict[str, Estimate] = {}
-    for position, name in enumerate(names_of(setting.task)):
-        value = float(values[position])
+    for name, value in values.items():
+        info = METRICS[name]
         if name in COUNTS:
             found[name] = count_estimate(value, support[name], setting.confidence)
-        elif name in asked and draws is not None:
-            found[name] = metric_estimate(METRICS[name], value, draws[:, position], support[name], setting.confidence)
+        elif name in asked and name not in reasons and draws is not None:
+            found[name] = metric_estimate(info, value, draws[name], support[name], setting.confidence)
         else:
-            found[name] = Estimate(None if np.isnan(value) else value, None, None, support[name], NOT_ASKED)
+            reason = reasons[name] if name in reasons and name in asked else NOT_ASKED
+            found[name] = unbounded_estimate(info, value, support[name], reason)
     return found
+
+
+def _present(truth: Truth) -> Truth:
+    """Drop the units without rows, so that resamples draw only what is there."""
+    return replace(truth, entities=_compact(truth.entities), blocks=_compact(truth.blocks))
+
+
+def _compact(units: Units | None) -> Units | None:
+    if units is None:
+        return None
+    present, numbers = np.unique(units.of_row, return_inverse=True)
+    return replace(units, of_row=numbers.astype(np.intp), count=len(present))

@@ -7,7 +7,8 @@ which noise pushes up, the basic interval with a lower bound twice as far away. 
 spread (every row right) gets the bound that zero failures in n rows allow, never a width of zero.
 
 Intervals are two-sided: at 95 % each bound alone should be wrong in 2.5 % of samples. Clopper-Pearson keeps to that.
-Bootstrapped bounds were wrong in 2.0 to 4.4 % of simulated samples with 90 positives, in 2.3 to 5.2 % with 60.
+Bootstrapped bounds were wrong in 2.0 to 4.4 % of simulated samples with 90 positives, in 2.3 to 5.2 % with 60. What
+`components.evaluate.resampling` draws in whole series or stretches of time has its own figures there.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from components.evaluate.metrics import LABEL_METRICS, FloatArray, Statistic
+from components.evaluate.metrics import LABEL_METRICS
+from components.evaluate.truth import FloatArray, Statistic
 from kelp.spec.metrics import MetricInfo
 
 Bounds = tuple[float, float]
@@ -25,6 +27,7 @@ RESAMPLES = 1000
 SAMPLE = 50_000
 SCARCE = 200
 MIN_SUPPORT = 10
+UNITS = {"ndcg_at_10": "entities"}  # what a metric's support counts, where that is not rows
 _CHUNK = 800_000
 _DEFINED = 0.95
 
@@ -40,6 +43,7 @@ class Estimate:
         support: how many rows it rests on (a proportion's denominator; the scarcest class; else all rows).
         reason: why value or interval are missing; empty otherwise.
         is_proportion: whether value * support is a count out of `support`.
+        unit: what `support` counts.
     """
 
     value: float | None
@@ -48,6 +52,7 @@ class Estimate:
     support: int
     reason: str = ""
     is_proportion: bool = False
+    unit: str = "rows"
 
     @property
     def is_bounded(self) -> bool:
@@ -151,14 +156,20 @@ def metric_estimate(
 ) -> Estimate:
     """Return the estimate of a metric from its bootstrap deviations, clipped to the metric's range."""
     lowest, highest = info.range
-    if _has_no_spread(deviations) and value not in info.range:
-        return Estimate(value, value, value, support)  # a constant score: its AUC is 0.5 on any rows
+    unit = UNITS.get(info.name, "rows")
+    if _has_no_spread(deviations) and value not in info.range and unit == "rows":
+        return Estimate(value, value, value, support, unit=unit)  # a constant score: its AUC is 0.5 on any rows
     bounds = _bounds(info, value, deviations, support, confidence)
     if isinstance(bounds, str):
-        return Estimate(None if np.isnan(value) else value, None, None, support, bounds)
+        return unbounded_estimate(info, value, support, bounds)
     low = bounds[0] if lowest is None else min(max(bounds[0], lowest), value)
     high = bounds[1] if highest is None else max(min(bounds[1], highest), value)
-    return Estimate(value, low, high, support)
+    return Estimate(value, low, high, support, unit=unit)
+
+
+def unbounded_estimate(info: MetricInfo, value: float, support: int, reason: str) -> Estimate:
+    """Return a value without an interval, and why; no value either if it is NaN."""
+    return Estimate(None if np.isnan(value) else value, None, None, support, reason, unit=UNITS.get(info.name, "rows"))
 
 
 def difference_estimate(
@@ -171,12 +182,13 @@ def difference_estimate(
     Differences in the calibration error keep its far lower bound, which makes them hard to pass.
     """
     if is_same and not np.isnan(value):
-        return Estimate(0.0, 0.0, 0.0, support)
+        return Estimate(0.0, 0.0, 0.0, support, unit=UNITS.get(info.name, "rows"))
     bounds = _bounds(info, value, deviations, support, confidence)
     if isinstance(bounds, str):
-        return Estimate(None if np.isnan(value) else value, None, None, support, bounds)
+        return unbounded_estimate(info, value, support, bounds)
     floor = zero_failures(support, confidence) if info.name in LABEL_METRICS else 0.0
-    return Estimate(value, min(bounds[0], value - floor), max(bounds[1], value + floor), support)
+    low, high = min(bounds[0], value - floor), max(bounds[1], value + floor)
+    return Estimate(value, low, high, support, unit=UNITS.get(info.name, "rows"))
 
 
 def _bounds(info: MetricInfo, value: float, deviations: FloatArray, support: int, confidence: float) -> Bounds | str:
@@ -184,7 +196,7 @@ def _bounds(info: MetricInfo, value: float, deviations: FloatArray, support: int
     if np.isnan(value):
         return "undefined on these rows"
     if support < MIN_SUPPORT:
-        return f"{support} rows to judge it on, at least {MIN_SUPPORT} are needed"
+        return f"{support} {UNITS.get(info.name, 'rows')} to judge it on, at least {MIN_SUPPORT} are needed"
     found = interval(deviations, value, confidence, is_basic=info.name == "ece")
     if found is None:
         return "undefined in over 5 % of the resamples"

@@ -6,6 +6,7 @@ kfp wants finite Python numbers (NaN kills the step after this one) and at most 
 
 from components.evaluate.document import Document
 
+MOST_CLASSES = 30  # that a confusion matrix in the dashboard can show
 MARKS = {"pass": "✔", "fail": "✘", "undecided": "?"}
 
 
@@ -28,14 +29,17 @@ def curves(document: Document) -> tuple[list[float], list[float], list[float]] |
 
 
 def confusion(document: Document) -> tuple[list[str], list[list[int]]] | None:
-    """Return (categories, matrix) for `log_confusion_matrix`: rows are true; None for a regression."""
+    """Return (categories, matrix) for `log_confusion_matrix`: rows are true; None without classes, or for over 30."""
     found = document["pictures"].get("confusion")
-    return None if found is None else (list(found["classes"]), [list(row) for row in found["matrix"]])
+    if found is None or len(found["classes"]) > MOST_CLASSES:
+        return None
+    return list(found["classes"]), [list(row) for row in found["matrix"]]
 
 
 def markdown(document: Document) -> str:
     """Return a summary: the result, the gates, the metrics."""
     lines = [f"## {_cell(document['model']['name'])}: {document['result']}", "", _cell(document["why"]), ""]
+    lines += [f"- **Warning:** {_cell(text)}" for text in document["warnings"]] + [""] * bool(document["warnings"])
     if document["gates"]:
         lines += ["| | gate | evidence |", "|---|---|---|"]
         lines += [f"| {MARKS[g['result']]} | {_cell(g['gate'])} | {_cell(g['why'])} |" for g in document["gates"]]

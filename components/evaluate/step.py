@@ -4,6 +4,7 @@
 The only module of the package that writes files.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from components.evaluate import pictures, systems
-from components.evaluate.comparison import Absence, Setting, System, judge
+from components.evaluate import systems
+from components.evaluate.comparison import Absence, Judged, judge
 from components.evaluate.document import FORMAT, Document, plain, sentence, to_json
 from components.evaluate.gates import GateResult, Groups, Result, decide, overall
 from components.evaluate.groups import judge_groups
-from components.evaluate.holdout import Holdout, read_holdout, read_json
+from components.evaluate.holdout import Holdout, read_holdout, read_json, read_training_sample
+from components.evaluate.leaks import MOST_ROWS, Rows, leak_warnings, perfection_warnings
+from components.evaluate.notes import notes
+from components.evaluate.pictures import draw
 from components.evaluate.report import render
-from kelp.errors import NotBuiltYet
+from components.evaluate.resampling import Setting, System
+from components.evaluate.slices import judge_slices
 from kelp.spec import Gate, Model
 
-TASKS = ("binary", "multiclass", "regression")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,54 +70,69 @@ def evaluate(  # noqa: PLR0913  one folder for each step before this one; the pi
         The result; a failed gate is a result, not an error.
 
     Raises:
-        NotBuiltYet: the task has no evaluation yet.
         NotFound: a file of an earlier step is missing.
         IntegrityError: a file of an earlier step is not what that step writes.
         DataError: the held-out rows cannot judge a model: none, one class only, no finite target.
     """
-    task = model.spec.task
-    if task not in TASKS:
-        raise NotBuiltYet(f"task {task} has no evaluation yet", place="spec.task", fix=f"use one of {', '.join(TASKS)}")
+    ingested, summary, training = (
+        read_json(path) for path in (snapshot / "ingest.json", prepared / "prepare.json", trained / "train.json")
+    )
     holdout = read_holdout(prepared)
-    setting = Setting(task, model.spec.confidence, np.random.default_rng(model.spec.train.seed))
-    mine = systems.candidate(task, holdout, trained)
+    setting = Setting(model.spec.confidence, np.random.default_rng(model.spec.train.seed))
+    mine = systems.candidate(holdout, trained)
     others = {
-        "champion": systems.champion(task, holdout, champion),
-        "legacy": systems.legacy(task, holdout),
-        "dummy": systems.dummy(task, holdout),
+        "champion": systems.champion(holdout, champion),
+        "legacy": systems.legacy(holdout),
+        "dummy": systems.dummy(holdout),
     }
-    present = [other for other in others.values() if isinstance(other, System)]
-    judged = judge(setting, holdout.target, [mine, *present])
+    present = [mine, *(other for other in others.values() if isinstance(other, System))]
+    judged = judge(setting, holdout.truth, present)
     compared = {name: other if isinstance(other, Absence) else judged[name] for name, other in others.items()}
-    groups = judge_groups(setting, holdout.target, mine.score, holdout.groups, _asked(model.spec.gates))
+    groups = judge_groups(setting, holdout.truth, mine.score, holdout.groups, _asked(model.spec.gates))
     gates = decide(model.spec.gates, judged["candidate"].metrics, compared, groups, model.spec.confidence)
     result = overall(gates, model.spec.undecided)
     why = sentence(result, gates, model.spec.undecided)
+    warnings = _warnings(model, holdout, prepared, judged["candidate"])
     document = plain(
         {
             "format": FORMAT,
-            "model": {
-                "name": model.name,
-                "owner": model.spec.owner,
-                "purpose": model.spec.purpose,
-                "task": task,
-            },
+            "model": _model(model),
             "result": result,
             "why": why,
+            "warnings": [*warnings, *summary.get("warnings", []), *training.get("warnings", [])],
             "confidence": model.spec.confidence,
             "gates": gates,
-            "data": _data(read_json(snapshot / "ingest.json"), read_json(prepared / "prepare.json"), holdout),
-            "training": _training(read_json(trained / "train.json")),
+            "data": _data(ingested, summary, holdout),
+            "training": _training(training),
             "systems": {"candidate": judged["candidate"], **compared},
-            "notes": {system.name: system.note for system in present if system.note},
+            "notes": dict(notes(holdout, present)),
             "groups": _groups(groups, holdout),
-            "pictures": _pictures(task, holdout, [mine, *present], model.spec.confidence),
+            "slices": judge_slices(setting, holdout, mine.score),
+            "pictures": draw(setting, holdout, present),
             "lineage": lineage,
         }
     )
     (evaluation / "evaluation.json").write_text(to_json(document), encoding="utf-8")
     (evaluation / "report.html").write_text(render(document), encoding="utf-8")
     return Evaluation(result, why, tuple(gates), document)
+
+
+def _model(model: Model) -> Document:
+    spec = model.spec
+    return {"name": model.name, "owner": spec.owner, "purpose": spec.purpose, "task": spec.task}
+
+
+def _warnings(model: Model, holdout: Holdout, prepared: Path, candidate: Judged) -> list[str]:
+    """Log and return what makes the evaluation doubtful."""
+    train = Rows(*read_training_sample(prepared, holdout.transform, MOST_ROWS))
+    test = Rows(holdout.features, holdout.target, holdout.series.of_row if holdout.series else None)
+    found = [
+        *leak_warnings(holdout.transform, model.spec.data.target, train, test),
+        *perfection_warnings(holdout.truth.task, candidate.metrics),
+    ]
+    for text in found:
+        logger.warning("%s", text)
+    return found
 
 
 def _asked(gates: Sequence[Gate]) -> dict[str, set[str]]:
@@ -137,6 +157,8 @@ def _data(ingest: Mapping[str, Any], prepare: Mapping[str, Any], holdout: Holdou
         "features": prepare.get("features", []),
         "preparedDigest": prepare.get("digest", ""),
     }
+    if holdout.series is not None:
+        found["series"] = prepare.get("series")
     if holdout.classes:
         counts = np.bincount(holdout.target.astype(np.intp), minlength=len(holdout.classes)).tolist()
         found["classes"] = [{"name": name, "rows": rows} for name, rows in zip(holdout.classes, counts, strict=True)]
@@ -144,8 +166,8 @@ def _data(ingest: Mapping[str, Any], prepare: Mapping[str, Any], holdout: Holdou
 
 
 def _training(train: Mapping[str, Any]) -> Document:
-    kept = {name: train.get(name) for name in ("trainer", "params", "seed", "rounds", "rows", "digest")}
-    shares = sorted(train.get("importance", {}).items(), key=lambda item: (-item[1], item[0]))
+    kept = {name: train.get(name) for name in ("trainer", "params", "seed", "rounds", "epochs", "rows", "digest")}
+    shares = sorted((train.get("importance") or {}).items(), key=lambda item: (-item[1], item[0]))
     return kept | {"importance": [{"feature": name, "share": share} for name, share in shares]}
 
 
@@ -157,18 +179,3 @@ def _groups(groups: Groups, holdout: Holdout) -> Document:
         ]
         for column, found in groups.items()
     }
-
-
-def _pictures(task: str, holdout: Holdout, shown: Sequence[System], confidence: float) -> Document:
-    mine = shown[0]
-    if task == "regression":
-        return {"tenths": pictures.tenths(holdout.target, mine.score)}
-    matrix = pictures.confusion(holdout.target, mine.score, len(holdout.classes)).tolist()
-    found: Document = {"confusion": {"classes": holdout.classes, "matrix": matrix}}
-    if task == "binary":
-        ranked = [system for system in shown if system.name != "dummy"]
-        rows = {system.name: (holdout.target[system.rows], system.score[system.rows]) for system in ranked}
-        found["roc"] = {name: pictures.roc(*both) for name, both in rows.items()}
-        found["precisionRecall"] = {name: pictures.precision_recall(*both) for name, both in rows.items()}
-        found["calibration"] = pictures.calibration(holdout.target, mine.score, confidence)
-    return found

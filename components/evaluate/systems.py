@@ -2,77 +2,103 @@
 """The systems that are compared: candidate, champion, legacy and dummy, each as scores on the held-out rows."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from components.evaluate.comparison import Absence, System
-from components.evaluate.holdout import Holdout
+from components.evaluate.comparison import Absence
+from components.evaluate.holdout import KINDS, Holdout
 from components.evaluate.intervals import MIN_SUPPORT
-from components.evaluate.metrics import LABEL_METRICS, PROBABILITY_METRICS, FloatArray, names_of
+from components.evaluate.metrics import LABEL_METRICS, PROBABILITY_METRICS, names_of
+from components.evaluate.resampling import System
+from components.evaluate.truth import FloatArray
 from kelp.errors import DataError, IntegrityError, NotFound
+from kelp.frame.arrow import columns_from_table
+from kelp.frame.scorer import MODEL_FILE, Scorer, open_session
+from kelp.frame.transform import Column, Transform, Window
 
 logger = logging.getLogger(__name__)
 
 NO_CHAMPION = Absence("no champion yet", is_pass=True)
 MIN_LEGACY_SHARE = 0.01
+BATCH = 65_536  # rows that are scored at once
 NO_LEGACY = Absence("no legacy scores in the data; set spec.legacy.column")
 
 
-def candidate(task: str, holdout: Holdout, trained: Path) -> System:
-    """Score the held-out rows with the model that was just trained.
+def candidate(holdout: Holdout, trained: Path) -> System:
+    """Score the held-out rows with the model that was just trained, through the file that will be served.
 
     Raises:
-        NotFound: there is no model.ubj.
-        IntegrityError: XGBoost cannot read it, or it gives scores that do not fit the task.
+        NotFound: there is no model.onnx.
+        IntegrityError: it is no model of these features, or it gives scores that do not fit the task.
     """
-    import xgboost
-
-    path = trained / "model.ubj"
+    path = trained / MODEL_FILE
     if not path.is_file():
         raise NotFound("expected the model that train writes", place=str(path), fix="run train first")
-    try:
-        score = xgboost.Booster(model_file=path).inplace_predict(holdout.features)
-    except xgboost.core.XGBoostError as error:
-        message = str(error).strip().splitlines()[-1]
-        raise IntegrityError(f"XGBoost cannot use it: {message}", place=str(path), fix="run train again") from error
-    return _whole(task, "candidate", _checked(task, np.asarray(score, np.float64), holdout, str(path)), holdout)
+    scorer = Scorer(holdout.transform, open_session(path, holdout.transform.width))
+    batches = [
+        scorer.score(holdout.features[start : start + BATCH]) for start in range(0, len(holdout.features), BATCH)
+    ]
+    return _whole("candidate", _checked(np.concatenate(batches), holdout, str(path)), holdout)
 
 
-def champion(task: str, holdout: Holdout, folder: Path | None) -> System | Absence:
+def champion(holdout: Holdout, folder: Path | None) -> System | Absence:
     """Score the same raw rows with the present champion, through its own transform.
 
-    A champion that cannot read today's rows (a column is gone, other classes) is absent with the reason; gates that
-    name it are then undecided, not passed.
+    A champion that cannot read today's rows (a column is gone, other classes, a window that is defined otherwise) is
+    absent with the reason; gates that name it are then undecided, not passed.
 
     Raises:
         IntegrityError: the champion's files are not what was registered.
     """
-    from kelp.frame.arrow import columns_from_table
-    from kelp.frame.scorer import Scorer
-
     if folder is None:
         return NO_CHAMPION
     scorer = Scorer.load(folder)
-    if (scorer.transform.task, scorer.transform.classes) != (task, holdout.classes):
-        theirs = ", ".join((scorer.transform.task, *scorer.transform.classes))
-        return Absence(f"the champion answers another question ({theirs})")
+    mine, theirs = holdout.transform, scorer.transform
+    if (KINDS.get(theirs.task, theirs.task), theirs.classes) != (holdout.truth.task, holdout.classes):
+        return Absence(f"the champion answers another question ({', '.join((theirs.task, *theirs.classes))})")
+    differing = differing_windows(mine, theirs)
+    if differing:
+        names = ", ".join(map(repr, differing))
+        logger.warning("the champion is not compared: it defines the windows %s otherwise", names)
+        return Absence(f"the champion defines the windows {names} otherwise, and the rows hold this run's")
     try:
-        score = scorer.score_columns(columns_from_table(scorer.transform, holdout.raw))
+        score = scorer.score_columns(_columns(theirs, holdout))
     except DataError as error:
         logger.warning("the champion could not score the held-out rows: %s", error)
         return Absence(f"the champion cannot score these rows: {error}")
-    return _whole(task, "champion", _checked(task, np.asarray(score, np.float64), holdout, str(folder)), holdout)
+    return _whole("champion", _checked(score, holdout, str(folder)), holdout)
 
 
-def legacy(task: str, holdout: Holdout) -> System | Absence:
+def differing_windows(mine: Transform, theirs: Transform) -> list[str]:
+    """Return the windows of theirs that mine lacks or defines otherwise; the unit, fitted to the data, may differ."""
+    known = {window.name: _defined(window) for window in mine.windows}
+    return [window.name for window in theirs.windows if known.get(window.name) != _defined(window)]
+
+
+def _defined(window: Window) -> Window:
+    return window.model_copy(update={"unit": 1.0})
+
+
+def _columns(transform: Transform, holdout: Holdout) -> Mapping[str, Column]:
+    """Return the raw columns of a transform, and its windows, from the held-out rows."""
+    columns = columns_from_table(transform, holdout.raw)
+    for window in transform.windows:
+        if window.name not in holdout.raw.column_names:
+            raise DataError("the window is absent", place=f"window {window.name}", fix="run prepare again")
+        columns[window.name] = np.array(holdout.raw.column(window.name), dtype=np.float64)
+    return columns
+
+
+def legacy(holdout: Holdout) -> System | Absence:
     """Return the legacy system's scores; those outside [0, 1] allow only ranking metrics.
 
     Rows without a legacy score take no part in the comparison, on either side.
     """
     if holdout.legacy is None:
         return NO_LEGACY
-    rows = np.isfinite(holdout.legacy)
+    task, rows = holdout.truth.task, np.isfinite(holdout.legacy)
     if task == "multiclass":
         return Absence("one legacy column cannot hold the scores of several classes")
     if rows.sum() < MIN_SUPPORT or rows.mean() < MIN_LEGACY_SHARE:
@@ -86,28 +112,29 @@ def legacy(task: str, holdout: Holdout) -> System | Absence:
     return System("legacy", score, rows, metrics, note)
 
 
-def dummy(task: str, holdout: Holdout) -> System:
-    """Return what one can say without looking at a row: the training part's class shares, or its mean."""
-    rows = len(holdout.target)
+def dummy(holdout: Holdout) -> System:
+    """Return what one can say without a model: the training part's class shares or mean, or the naive forecast."""
+    rows, task = len(holdout.target), holdout.truth.task
+    if holdout.series is not None:
+        filled = holdout.series.filled
+        note = "the seasonal naive forecast" + (
+            f"; {filled:,} rows have none and take a mean of the training part" if filled else ""
+        )
+        return _whole("dummy", holdout.series.naive, holdout, note)
     if task == "regression":
-        return _whole(task, "dummy", np.full(rows, holdout.train_target.mean()), holdout)
+        return _whole("dummy", np.full(rows, holdout.train_target.mean()), holdout)
     counts = np.bincount(holdout.train_target.astype(np.intp), minlength=len(holdout.classes))
     shares = counts / counts.sum()
     score = np.full(rows, shares[1]) if task == "binary" else np.tile(shares, (rows, 1))
-    return _whole(task, "dummy", score, holdout)
+    return _whole("dummy", score, holdout)
 
 
-def _whole(task: str, name: str, score: FloatArray, holdout: Holdout) -> System:
-    return System(name, score, np.ones(len(holdout.target), dtype=bool), frozenset(names_of(task)))
+def _whole(name: str, score: FloatArray, holdout: Holdout, note: str = "") -> System:
+    return System(name, score, np.ones(len(holdout.target), dtype=bool), frozenset(names_of(holdout.truth.task)), note)
 
 
-def _checked(task: str, score: FloatArray, holdout: Holdout, place: str) -> FloatArray:
-    rows = len(holdout.target)
-    expected = (rows, len(holdout.classes)) if task == "multiclass" else (rows,)
-    if score.shape != expected:
-        raise IntegrityError(f"expected scores of shape {expected}, found {score.shape}", place=place)
-    if not np.isfinite(score).all():
-        raise IntegrityError("expected finite scores, found NaN or infinity", place=place)
-    if task == "binary" and (score.min() < 0 or score.max() > 1):
-        raise IntegrityError("expected probabilities from 0 to 1", place=place)
-    return score
+def _checked(score: Column, holdout: Holdout, place: str) -> FloatArray:
+    """Return what a model answered as float64; its shape was checked, and that it is finite."""
+    if holdout.truth.task == "binary" and (score.min() < 0 or score.max() > 1):
+        raise IntegrityError("expected probabilities from 0 to 1", place=place, fix="run train again")
+    return score.astype(np.float64)

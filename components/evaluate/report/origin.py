@@ -27,10 +27,18 @@ def data_section(document: Document) -> Html:
                 "classes in the test part",
                 ", ".join(f"{c['name']}: {number(c['rows'])}" for c in data.get("classes", [])),
             ),
+            ("series", _series(data.get("series"))),
             ("not used as features", ", ".join(data["dropped"])),
         ]
     )
     return section("Data", summary, _reasons(data), _columns(data))
+
+
+def _series(series: dict[str, Any] | None) -> str:
+    if not series:
+        return ""
+    steps = f"{number(series['horizonSteps'])} steps ahead, a season of {number(series.get('seasonSteps'))}"
+    return f"{number(series.get('count'))}, one row every {number(series['frequencySeconds'])} s, {steps}"
 
 
 def _reasons(data: dict[str, Any]) -> Html | None:
@@ -57,7 +65,8 @@ def model_section(document: Document) -> Html:
     summary = facts(
         [
             ("trainer", training["trainer"]),
-            ("rounds", number(training["rounds"])),
+            ("rounds", number(training["rounds"]) if training["rounds"] else None),
+            ("epochs", number(training["epochs"]) if training["epochs"] else None),
             ("training rows", number(training["rows"])),
             ("seed", None if training["seed"] is None else str(training["seed"])),
             ("parameters", params),

@@ -4,9 +4,11 @@
 from importlib.resources import files
 
 from components.evaluate.document import Document
-from components.evaluate.report.evidence import gates_section, groups_section, metrics_section, pictures_section
+from components.evaluate.report.behaviour import behaviour_section
+from components.evaluate.report.evidence import gates_section, metrics_section, warnings_section
 from components.evaluate.report.markup import Html, join, tag
 from components.evaluate.report.origin import data_section, lineage_section, model_section
+from components.evaluate.report.parts import groups_section, slices_section
 from components.evaluate.report.table import RESULTS
 
 
@@ -28,10 +30,12 @@ def render(document: Document) -> str:
         tag("style", Html(files("components.evaluate.report").joinpath("report.css").read_text(encoding="utf-8"))),
     )
     sections = (
+        warnings_section(document),
         gates_section(document),
         metrics_section(document),
-        pictures_section(document),
+        behaviour_section(document),
         groups_section(document),
+        slices_section(document),
         data_section(document),
         model_section(document),
         lineage_section(document),

@@ -17,10 +17,11 @@ from components.evaluate.intervals import (
     zero_failures,
 )
 from components.evaluate.metrics import names_of, statistic_of, values_of
+from components.evaluate.truth import Truth
 from kelp.spec.metrics import METRICS
 
 Floats = npt.NDArray[np.float64]
-BINARY = names_of("binary")
+BINARY = names_of("binary", "row")
 
 
 def scored(rng: np.random.Generator, rows: int, positives: float) -> tuple[Floats, Floats]:
@@ -51,14 +52,16 @@ def test_a_proportion_of_no_rows_is_undefined_with_a_reason() -> None:
 
 def test_the_same_seed_gives_the_same_interval() -> None:
     target, score = scored(np.random.default_rng(0), 300, 0.3)
-    statistic = statistic_of("binary", target, score)
+    statistic = statistic_of(Truth("binary", target), score)
     first, second = (bootstrap([statistic], 300, 300, np.random.default_rng(5), resamples=50)[0] for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def test_a_perfect_small_sample_does_not_get_a_width_of_zero() -> None:
     target = np.array([0.0] * 80 + [1.0] * 20)
-    draws = bootstrap([statistic_of("binary", target, target)], 100, 100, np.random.default_rng(0), resamples=200)[0]
+    draws = bootstrap(
+        [statistic_of(Truth("binary", target), target)], 100, 100, np.random.default_rng(0), resamples=200
+    )[0]
     found = metric_estimate(METRICS["roc_auc"], 1.0, draws[:, BINARY.index("roc_auc")], 20, 0.95)
     assert found.high == 1.0
     assert found.low == pytest.approx(1 - zero_failures(20, 0.95)) == pytest.approx(0.8316, abs=1e-4)
@@ -113,7 +116,7 @@ def test_a_part_of_the_rows_gives_nearly_the_interval_of_all() -> None:
     target, score = scored(np.random.default_rng(1), 40_000, 0.2)
     widths = []
     for size in (40_000, 5_000):
-        statistic = statistic_of("binary", target[:size], score[:size])
+        statistic = statistic_of(Truth("binary", target[:size]), score[:size])
         draws = bootstrap([statistic], size, 40_000, np.random.default_rng(2), resamples=200)[0]
         widths.append(draws.std(axis=0))
     np.testing.assert_allclose(widths[1], widths[0], rtol=0.25)
@@ -124,7 +127,8 @@ def test_a_part_of_the_rows_gives_nearly_the_interval_of_all() -> None:
     ("rows", "positives"), [pytest.param(300, 0.3, id="90-positives"), pytest.param(600, 0.1, id="60-positives")]
 )
 def test_bounds_are_wrong_as_rarely_as_stated(rows: int, positives: float) -> None:
-    truth = values_of("binary", *scored(np.random.default_rng(1), 1_000_000, positives))
+    many, scores = scored(np.random.default_rng(1), 1_000_000, positives)
+    truth = values_of(Truth("binary", many), scores)
     misses = _misses(rows, positives, truth, repeats := 400)
     worst = int(binom.ppf(0.999, repeats, 0.04))
     for name in ("roc_auc", "pr_auc", "log_loss", "brier", "f1", "ece"):
@@ -137,7 +141,7 @@ def _misses(rows: int, positives: float, truth: dict[str, float], repeats: int) 
     misses = {name: [0, 0] for name in BINARY}
     for _ in range(repeats):
         target, score = scored(rng, rows, positives)
-        statistic = statistic_of("binary", target, score)
+        statistic = statistic_of(Truth("binary", target), score)
         values = statistic(np.ones((1, rows)))[0]
         draws = bootstrap([statistic], rows, rows, rng, resamples=500)[0]
         for column, name in enumerate(BINARY):
@@ -168,7 +172,7 @@ def test_a_model_worse_by_the_whole_margin_rarely_looks_no_worse() -> None:
         draw = rng.random(rows)
         theirs = np.where(draw < 0.80, target, 1 - target)
         mine = np.where((draw < 0.70) | (draw > 0.95), target, 1 - target)
-        statistics = [statistic_of("binary", target, np.clip(label, 0.1, 0.9)) for label in (mine, theirs)]
+        statistics = [statistic_of(Truth("binary", target), np.clip(label, 0.1, 0.9)) for label in (mine, theirs)]
         values = [statistic(np.ones((1, rows)))[0, column] for statistic in statistics]
         draws = [part[:, column] for part in bootstrap(statistics, rows, rows, rng, resamples=500)]
         found = difference_estimate(

@@ -5,6 +5,7 @@ import pytest
 from sklearn import metrics as oracle
 
 from components.evaluate.metrics import FAMILIES, bin_of, names_of, statistic_of, values_of
+from components.evaluate.truth import Truth
 from kelp.spec.metrics import METRICS, metrics_of
 
 Floats = npt.NDArray[np.float64]
@@ -28,6 +29,7 @@ def test_the_spec_and_the_code_name_the_same_metrics(task: str) -> None:
 
 def test_every_metric_of_the_spec_has_a_task_that_computes_it() -> None:
     assert {name for task in FAMILIES for name in names_of(task)} == set(METRICS)
+    assert metrics_of("text") == metrics_of("multiclass")
 
 
 @pytest.mark.parametrize("seed", [pytest.param(seed, id=f"seed-{seed}") for seed in range(5)])
@@ -36,7 +38,9 @@ def test_every_metric_of_the_spec_has_a_task_that_computes_it() -> None:
 def test_binary_metrics_equal_scikit_learn_under_weights(seed: int, has_ties: bool, rows: int) -> None:
     target, score, weights = binary(rows, seed, has_ties=has_ties)
     label = (score >= 0.5).astype(np.float64)
-    found = dict(zip(names_of("binary"), statistic_of("binary", target, score)(weights[None, :])[0], strict=True))
+    found = dict(
+        zip(names_of("binary", "row"), statistic_of(Truth("binary", target), score)(weights[None, :])[0], strict=True)
+    )
     tn, fp, _, _ = oracle.confusion_matrix(target, label, labels=[0, 1], sample_weight=weights).ravel()
     flagged = float(weights @ label)
     expected = {
@@ -60,13 +64,13 @@ def test_calibration_error_equals_its_definition() -> None:
     score[:3] = (0.0, 1.0, 0.1)
     bins = [np.flatnonzero(bin_of(score) == position) for position in range(10)]
     expected = sum(abs(score[rows].mean() - target[rows].mean()) * len(rows) / 500 for rows in bins if len(rows))
-    assert values_of("binary", target, score)["ece"] == pytest.approx(expected, abs=1e-12)
+    assert values_of(Truth("binary", target), score)["ece"] == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_statistic_of_many_weightings_gives_each_alone() -> None:
     target, score, _ = binary(60, 1, has_ties=True)
     weights = np.random.default_rng(2).integers(0, 3, (9, 60)).astype(np.float64)
-    statistic = statistic_of("binary", target, score)
+    statistic = statistic_of(Truth("binary", target), score)
     each = np.concatenate([statistic(row[None, :]) for row in weights])
     np.testing.assert_allclose(statistic(weights), each, atol=1e-12)
 
@@ -74,13 +78,15 @@ def test_a_statistic_of_many_weightings_gives_each_alone() -> None:
 def test_without_positive_rows_ranking_and_recall_are_undefined() -> None:
     target, score, weights = binary(50, 4)
     weights = np.where(target == 1, 0.0, weights)
-    found = dict(zip(names_of("binary"), statistic_of("binary", target, score)(weights[None, :])[0], strict=True))
+    found = dict(
+        zip(names_of("binary", "row"), statistic_of(Truth("binary", target), score)(weights[None, :])[0], strict=True)
+    )
     assert all(np.isnan(found[name]) for name in ("roc_auc", "pr_auc", "recall"))
     assert np.isfinite(found["accuracy"])
 
 
 def test_certainty_that_is_wrong_has_a_finite_loss() -> None:
-    found = values_of("binary", np.array([1.0, 0.0]), np.array([0.0, 1.0]))
+    found = values_of(Truth("binary", np.array([1.0, 0.0])), np.array([0.0, 1.0]))
     assert 30 < found["log_loss"] < 40
 
 
@@ -92,7 +98,9 @@ def test_multiclass_metrics_equal_scikit_learn_under_weights(seed: int) -> None:
     score /= score.sum(axis=1, keepdims=True)
     weights = rng.integers(0, 4, 300).astype(np.float64)
     label = score.argmax(axis=1)
-    found = dict(zip(names_of("multiclass"), statistic_of("multiclass", target, score)(weights[None])[0], strict=True))
+    found = dict(
+        zip(names_of("multiclass"), statistic_of(Truth("multiclass", target), score)(weights[None])[0], strict=True)
+    )
     assert found["accuracy"] == pytest.approx(oracle.accuracy_score(target, label, sample_weight=weights))
     assert found["macro_f1"] == pytest.approx(oracle.f1_score(target, label, average="macro", sample_weight=weights))
     assert found["log_loss"] == pytest.approx(oracle.log_loss(target, score, sample_weight=weights))
@@ -104,11 +112,13 @@ def test_regression_metrics_equal_scikit_learn_under_weights(shift: float) -> No
     target = rng.normal(size=200) + shift
     score = target + rng.normal(size=200) / 2
     weights = rng.integers(0, 4, 200).astype(np.float64)
-    found = dict(zip(names_of("regression"), statistic_of("regression", target, score)(weights[None])[0], strict=True))
+    found = dict(
+        zip(names_of("regression"), statistic_of(Truth("regression", target), score)(weights[None])[0], strict=True)
+    )
     assert found["rmse"] == pytest.approx(oracle.root_mean_squared_error(target, score, sample_weight=weights))
     assert found["mae"] == pytest.approx(oracle.mean_absolute_error(target, score, sample_weight=weights))
     assert found["r2"] == pytest.approx(oracle.r2_score(target, score, sample_weight=weights))
 
 
 def test_r2_of_a_constant_target_is_undefined() -> None:
-    assert np.isnan(values_of("regression", np.full(5, 2.0), np.full(5, 2.0))["r2"])
+    assert np.isnan(values_of(Truth("regression", np.full(5, 2.0)), np.full(5, 2.0))["r2"])

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.evaluate import confusion, curves, markdown, scalars
-from kelp.errors import DataError, IntegrityError, KelpError, NotBuiltYet, NotFound
+from kelp.errors import DataError, IntegrityError, KelpError, NotFound
 
 AProblem = Callable[..., Any]
 GATES = (
@@ -76,7 +78,9 @@ def test_the_same_inputs_give_the_same_bytes(a_problem: AProblem, tmp_path: Path
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
 
 
-@pytest.mark.parametrize("task", [pytest.param(task, id=task) for task in ("binary", "multiclass", "regression")])
+@pytest.mark.parametrize(
+    "task", [pytest.param(task, id=task) for task in ("binary", "multiclass", "text", "regression")]
+)
 def test_every_task_gives_finite_numbers_to_kubeflow(a_problem: AProblem, tmp_path: Path, task: str) -> None:
     document = a_problem(task=task).evaluate(tmp_path / "evaluation").document
     assert all(map(math.isfinite, floats(document)))
@@ -142,6 +146,17 @@ def test_rows_without_a_legacy_score_are_left_out_on_both_sides(a_problem: AProb
     assert found["systems"]["legacy"]["metrics"]["accuracy"]["support"] == 400
 
 
+def test_a_legacy_system_that_scored_one_class_alone_has_no_curve(a_problem: AProblem, tmp_path: Path) -> None:
+    written = a_problem(has_legacy=True)
+    path = written.prepared / "test.parquet"
+    table = pq.read_table(path)
+    legacy = np.where(table["__target"].to_numpy() == 0, table["__legacy"].to_numpy(), np.nan)
+    replace_column(path, "__legacy", legacy)
+    document = written.evaluate(tmp_path / "evaluation").document
+    assert set(document["pictures"]["roc"]) == {"candidate"}
+    assert document["systems"]["legacy"]["metrics"]["roc_auc"]["reason"] == "undefined on these rows"
+
+
 def _one_class(prepared: Path) -> None:
     replace_column(prepared / "test.parquet", "__target", [0] * 800)
 
@@ -190,20 +205,12 @@ def test_wrong_inputs_are_refused_with_place_and_fix(
 
 def test_a_missing_and_a_damaged_model_are_refused(a_problem: AProblem, tmp_path: Path) -> None:
     written = a_problem()
-    (written.trained / "model.ubj").write_bytes(b"{}")
-    with pytest.raises(IntegrityError, match="XGBoost cannot use it"):
+    (written.trained / "model.onnx").write_bytes(b"{}")
+    with pytest.raises(IntegrityError, match="is not an ONNX model"):
         written.evaluate(tmp_path / "damaged")
-    (written.trained / "model.ubj").unlink()
+    (written.trained / "model.onnx").unlink()
     with pytest.raises(NotFound, match="train writes"):
         written.evaluate(tmp_path / "missing")
-
-
-def test_a_task_without_an_evaluation_is_refused(a_problem: AProblem, tmp_path: Path) -> None:
-    written = a_problem()
-    spec = written.model.spec.model_copy(update={"task": "text"})
-    written.model = written.model.model_copy(update={"spec": spec})
-    with pytest.raises(NotBuiltYet, match="text"):
-        written.evaluate(tmp_path / "evaluation")
 
 
 def test_names_from_data_cannot_become_markdown(a_problem: AProblem, tmp_path: Path) -> None:
@@ -213,3 +220,44 @@ def test_names_from_data_cannot_become_markdown(a_problem: AProblem, tmp_path: P
     assert "<img" not in text
     assert "a|b" not in text
     assert "[x](y)" not in text
+
+
+def test_a_matrix_of_too_many_classes_is_not_sent_to_kubeflow(a_problem: AProblem, tmp_path: Path) -> None:
+    document = a_problem(task="text").evaluate(tmp_path / "evaluation").document
+    found = confusion(document)
+    assert found is not None
+    assert len(found[0]) == 12
+    document["pictures"]["confusion"]["classes"] = [f"class {position}" for position in range(31)]
+    assert confusion(document) is None
+
+
+def test_the_summary_says_what_is_doubtful(a_problem: AProblem, tmp_path: Path) -> None:
+    document = a_problem(is_leaking=True).evaluate(tmp_path / "evaluation").document
+    assert "- **Warning:** column distance alone predicts is\\_fraud" in markdown(document)
+
+
+def test_a_text_is_judged_like_several_classes(a_problem: AProblem, tmp_path: Path) -> None:
+    gates = ({"metric": "accuracy", "atLeast": 0.4}, {"metric": "log_loss", "notWorseThan": "dummy"})
+    found = a_problem(task="text", gates=gates).evaluate(tmp_path / "evaluation")
+    assert [gate.result for gate in found.gates] == ["pass", "pass"]
+    assert (found.document["model"]["task"], len(found.document["pictures"]["classes"])) == ("text", 12)
+
+
+def test_a_model_of_other_features_is_refused(a_problem: AProblem, tmp_path: Path) -> None:
+    written = a_problem()
+    (written.trained / "model.onnx").write_bytes((written.champion / "model.onnx").read_bytes())
+    with pytest.raises(IntegrityError, match=r"float32 \[n, 4\]"):
+        written.evaluate(tmp_path / "evaluation")
+
+
+def test_no_training_library_is_needed(a_problem: AProblem, tmp_path: Path) -> None:
+    written = a_problem()
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from components.evaluate import evaluate; from kelp.spec import model_from_json\n"
+        f"folders = [Path(p) for p in {[str(p) for p in (written.snapshot, written.prepared, written.trained)]!r}]\n"
+        f"evaluate(model_from_json({written.model.to_json()!r}), *folders, None, {{}}, Path({str(tmp_path)!r}))\n"
+        "assert not {'xgboost', 'torch', 'sklearn', 'kfp'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=Path(__file__).parents[4])
+    assert (tmp_path / "report.html").is_file()

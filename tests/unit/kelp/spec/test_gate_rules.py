@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.evaluate.comparison import Setting
 from components.evaluate.groups import judge_groups
+from components.evaluate.resampling import Setting
+from components.evaluate.truth import Truth
 from kelp.errors import SpecError
 from kelp.spec import Model, model_from_values
 from kelp.spec.metrics import METRICS, metrics_of
@@ -182,8 +183,8 @@ def test_evaluation_bounds_every_metric_that_a_gap_may_name(task: str) -> None:
         if name == "ndcg_at_10":
             continue
         model([{"metric": name, "gapAcross": "band", "atMost": 0.5}], task)
-        setting = Setting(task, 0.95, rng)
-        found = judge_groups(setting, target, score, {"band": labels}, {"band": {name}})["band"]
+        setting = Setting(0.95, rng)
+        found = judge_groups(setting, Truth(task, target), score, {"band": labels}, {"band": {name}})["band"]
         assert all(group[name].is_bounded for group in found.values()), name
 
 

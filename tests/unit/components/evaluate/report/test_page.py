@@ -4,9 +4,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from components.evaluate.document import plain
+from components.evaluate.pictures.classes import each_class, most_confused
 from components.evaluate.report import render
+from tests.unit.components.evaluate.forecast_problem import ForecastProblem, written_forecast
 
 AProblem = Callable[..., Any]
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>&amp;"
@@ -88,14 +92,42 @@ def test_the_result_comes_first(a_problem: AProblem, tmp_path: Path) -> None:
     assert position < words.index(found.why) < words.index("Gates") < words.index("Metrics") < words.index("Lineage")
 
 
-@pytest.mark.parametrize("task", [pytest.param(task, id=task) for task in ("binary", "multiclass", "regression")])
+@pytest.mark.parametrize(
+    "task", [pytest.param(task, id=task) for task in ("binary", "multiclass", "text", "regression")]
+)
 def test_every_task_renders_well_formed_and_small(a_problem: AProblem, tmp_path: Path, task: str) -> None:
     found = a_problem(task=task, names=tuple(f"feature_{i}" for i in range(60))).evaluate(tmp_path / "evaluation")
     page = render(found.document)
     read(page)
-    assert len(page.encode()) < 500_000
+    assert len(page.encode()) < 150_000
     assert "nan" not in page.replace("finance", "").lower().split()
     assert "None" not in page
+
+
+def test_a_forecast_renders_well_formed_and_small(tmp_path: Path) -> None:
+    problem = ForecastProblem(series=40, days=400, test_days=150)
+    document = written_forecast(problem, tmp_path).evaluate(tmp_path / "evaluation").document
+    page = render(document)
+    assert any(text.endswith(": the largest") for text in read(page).text)
+    assert len(page.encode()) < 150_000
+
+
+def test_fifty_classes_are_drawn_and_listed_in_a_small_page(a_problem: AProblem, tmp_path: Path) -> None:
+    document = a_problem(task="text").evaluate(tmp_path / "evaluation").document
+    rng = np.random.default_rng(0)
+    names = [f"class {position} with a rather long name" for position in range(50)]
+    matrix = rng.integers(0, 9, (50, 50)) + 100 * np.eye(50, dtype=np.int64)
+    document["pictures"] |= plain(
+        {
+            "confusion": {"classes": names, "matrix": matrix.tolist()},
+            "classes": each_class(matrix, names, 0.95),
+            "confused": most_confused(matrix, names),
+        }
+    )
+    page = render(document)
+    read(page)
+    assert len(page.encode()) < 150_000
+    assert "The most frequent mistakes" in page
 
 
 def test_many_groups_are_cut_to_the_largest_and_said_so(a_problem: AProblem, tmp_path: Path) -> None:

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is drawn: ROC and precision-recall curves, calibration bins, the confusion matrix. Pure, JSON-ready values."""
+"""What is drawn of a binary score: ROC, precision-recall and cost curves, calibration. Pure, JSON-ready values."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from components.evaluate.intervals import clopper_pearson
-from components.evaluate.metrics import BINS, FloatArray, bin_of, flagged
+from components.evaluate.metrics import BINS, bin_of
+from components.evaluate.truth import FloatArray
 
 POINTS = 200
+COSTS = 51
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,14 @@ class Curve:
     x: tuple[float, ...]
     y: tuple[float, ...]
     thresholds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Points of a line."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +91,29 @@ def calibration(target: FloatArray, score: FloatArray, confidence: float) -> tup
     return tuple(found)
 
 
-def confusion(target: FloatArray, score: FloatArray, classes: int) -> npt.NDArray[np.int64]:
-    """Return counts, shape (classes, classes): rows are true, columns labelled; a binary label is score >= 0.5."""
-    label = score.argmax(axis=1) if score.ndim == 2 else flagged(score).astype(np.intp)
-    cells = target.astype(np.intp) * classes + label
-    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes).astype(np.int64)
+def cost_curve(target: FloatArray, score: FloatArray) -> Line:
+    """Return the least normalised expected cost (y) at each probability cost (x), each at its own best threshold.
+
+    The probability cost is the share that missed positives would have in the cost of getting every row wrong; the
+    normalised cost is the expected cost over that of getting every row wrong (Drummond & Holte, Machine Learning 2006).
+    Thresholds are chosen on these very rows, so the curve is a little too good. Inputs as for `roc`.
+    """
+    _, true, false = _counts_above(target, score)
+    true, false = np.concatenate([[0.0], true]), np.concatenate([[0.0], false])
+    # Only a threshold whose next rows are negative can be the best one.
+    is_corner = np.append(np.diff(false) > 0, True)
+    missed, flagged = 1 - true[is_corner] / true[-1], false[is_corner] / false[-1]
+    shares = np.linspace(0.0, 1.0, COSTS)
+    costs = [float((share * missed + (1 - share) * flagged).min()) for share in shares]
+    return Line(tuple(shares.tolist()), tuple(costs))
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorBin:
-    """One tenth of a regression's rows, by prediction: mean prediction, mean value, and rows."""
-
-    predicted: float
-    observed: float
-    rows: int
+def dummy_costs() -> Line:
+    """Return the cost curve of flagging nothing or everything, whichever is cheaper."""
+    return Line((0.0, 0.5, 1.0), (0.0, 0.5, 0.0))
 
 
-def tenths(target: FloatArray, score: FloatArray) -> tuple[ErrorBin, ...]:
-    """Return predicted against observed means in ten groups of rows, ordered by prediction; fewer for few rows."""
-    parts = np.array_split(np.argsort(score, kind="stable"), BINS)
-    return tuple(
-        ErrorBin(float(score[part].mean()), float(target[part].mean()), len(part)) for part in parts if len(part)
-    )
+def costs_at(target: FloatArray, flags: FloatArray) -> Line:
+    """Return the normalised expected cost of fixed labels: a straight line, from false positive to miss rate."""
+    misses, alarms = (1 - flags)[target == 1].mean(), flags[target == 0].mean()
+    return Line((0.0, 1.0), (float(alarms), float(misses)))

@@ -5,7 +5,16 @@ import pytest
 from sklearn import metrics as oracle
 from sklearn.calibration import calibration_curve
 
-from components.evaluate.pictures import POINTS, Curve, calibration, confusion, precision_recall, roc, tenths
+from components.evaluate.pictures.binary import (
+    POINTS,
+    Curve,
+    calibration,
+    cost_curve,
+    costs_at,
+    dummy_costs,
+    precision_recall,
+    roc,
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -61,20 +70,30 @@ def test_calibration_bins_equal_scikit_learn() -> None:
     assert all(b.low <= b.observed <= b.high for b in found)
 
 
-def test_confusion_counts_equal_scikit_learn_and_keep_absent_classes() -> None:
+@pytest.mark.slow
+def test_curves_of_ten_million_rows_are_as_short() -> None:
+    target, score = scored(10_000_000)
+    for curve in (roc(target, score), precision_recall(target, score)):
+        assert len(curve.x) == len(curve.y) == len(curve.thresholds) <= POINTS
+    assert len(cost_curve(target, score).x) < POINTS
+
+
+@pytest.mark.parametrize("has_ties", [pytest.param(False, id="distinct"), pytest.param(True, id="ties")])
+def test_the_cost_curve_is_the_cheapest_of_all_thresholds(has_ties: bool) -> None:
+    target, score = scored(300, has_ties=has_ties)
+    fpr, tpr, _ = oracle.roc_curve(target, score, drop_intermediate=False)
+    found = cost_curve(target, score)
+    expected = [min(share * (1 - tpr) + (1 - share) * fpr) for share in found.x]
+    assert found.y == pytest.approx(expected)
+    assert (found.y[0], found.y[-1]) == (0.0, 0.0)
+
+
+def test_no_model_costs_more_than_flagging_nothing_or_everything() -> None:
     target, score = scored(300)
-    np.testing.assert_array_equal(confusion(target, score, 2), oracle.confusion_matrix(target, score >= 0.5))
-    several = np.random.default_rng(0).random((50, 4))
-    labels = np.zeros(50)
-    expected = oracle.confusion_matrix(labels, several.argmax(axis=1), labels=range(4))
-    np.testing.assert_array_equal(confusion(labels, several, 4), expected)
+    found, dummy = cost_curve(target, 1 - score), dummy_costs()
+    assert all(cost <= np.interp(share, dummy.x, dummy.y) + 1e-12 for share, cost in zip(found.x, found.y, strict=True))
 
 
-@pytest.mark.parametrize(("rows", "parts"), [pytest.param(3, 3, id="few"), pytest.param(105, 10, id="many")])
-def test_tenths_cover_every_row_in_order_of_prediction(rows: int, parts: int) -> None:
-    score = np.random.default_rng(1).normal(size=rows)
-    found = tenths(score * 2, score)
-    assert len(found) == parts
-    assert sum(part.rows for part in found) == rows
-    assert [part.observed for part in found] == pytest.approx([2 * part.predicted for part in found])
-    assert sorted(part.predicted for part in found) == [part.predicted for part in found]
+def test_the_costs_of_fixed_labels_run_from_false_positives_to_misses() -> None:
+    target = np.array([1.0, 1, 1, 1, 0, 0])
+    assert costs_at(target, np.array([1.0, 1, 1, 0, 1, 0])).y == (0.5, 0.25)
