@@ -14,6 +14,7 @@ from rich.markup import escape
 from kelp.cli import (
     cmd_audit,
     cmd_check,
+    cmd_compare,
     cmd_compile,
     cmd_doctor,
     cmd_init,
@@ -49,6 +50,7 @@ app.command("report", rich_help_panel=START)(cmd_runs.report)
 app.command("check", rich_help_panel=MORE)(cmd_check.check)
 app.command("predict", rich_help_panel=MORE)(cmd_predict.predict)
 app.command("runs", rich_help_panel=MORE)(cmd_runs.runs)
+app.command("compare", rich_help_panel=MORE)(cmd_compare.compare)
 app.command("models", rich_help_panel=MORE)(cmd_models.models)
 app.command("compile", rich_help_panel=CLUSTER)(cmd_compile.compile_)
 app.command("render", rich_help_panel=CLUSTER)(cmd_render.render)

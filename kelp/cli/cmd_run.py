@@ -26,7 +26,7 @@ def run(  # noqa: PLR0913 (each is an option of the command)
     json: Annotated[bool, typer.Option("--json", help="print run.json at the end")] = False,
 ) -> None:
     """Train, judge, package and register a model."""
-    from kelp.runs.local import run_local, utc_now
+    from kelp.runs.local import utc_now
     from kelp.runs.runs import Identity, create_run, resumable_run
     from kelp.spec import load_model, refuse_unbuilt
     from pipelines.compile import compile_model
@@ -44,10 +44,33 @@ def run(  # noqa: PLR0913 (each is an option of the command)
         identity = Identity(utc_now, lambda: secrets.token_hex(2))
         run_dir = create_run(home, model, compile_model(model), parameters, identity)
     session.err.print(f"[bold]{run_dir.name}[/]")
-    record = run_local(run_dir, home_file=session.home_file, on_event=lambda event: _print_step(session, event))
+    record = _watched(session, run_dir)
     if json:
         session.print_json(record.model_dump(mode="json", by_alias=True))
     _finish(session, record, run_dir, quiet=json)
+
+
+def _watched(session: Session, run_dir: Path) -> "RunRecord":
+    """Run it, with a line for each step that ends and one that moves for the step that runs."""
+    from kelp.cli.progress_line import progress_line
+    from kelp.runs.local import StepEvent, run_local
+    from kelp.runs.outputs import step_warnings
+
+    told: set[str] = set()  # evaluate hands on what the steps before it warned of
+    with progress_line(session.err) as line:
+
+        def tell(event: StepEvent) -> None:
+            if event.state == "running":
+                line.start(event.step)
+                return
+            line.stop()
+            _print_step(session, event)
+            warnings = step_warnings(run_dir, event.step) if event.error is None else []
+            for warning in dict.fromkeys(text for text in warnings if text not in told):
+                session.err.print(f"    [yellow]! {escape(warning)}[/]")
+            told.update(warnings)
+
+        return run_local(run_dir, home_file=session.home_file, on_event=tell, on_progress=line.show)
 
 
 _SUMMARIES = {
@@ -55,7 +78,9 @@ _SUMMARIES = {
     "prepare": lambda r: (
         f"{r['rows']['train']:,} training and {r['rows']['test']:,} test rows, {len(r['features'])} features"
     ),
-    "train": lambda r: f"{r['trainer']}, {r['rounds']} rounds",
+    "train": lambda r: ", ".join(
+        [str(r["trainer"]), *(f"{r[name]} {name}" for name in ("rounds", "epochs") if name in r)]
+    ),
     "evaluate": lambda r: f"gates: {r['result']}",
     "package": lambda r: f"{len(r['files'])} files, golden rows answered",
     "register": lambda r: f"{r['model']} version {r['version']}: {r['status']}",
@@ -63,8 +88,6 @@ _SUMMARIES = {
 
 
 def _print_step(session: Session, event: "StepEvent") -> None:
-    if event.state == "running":
-        return
     if event.error is not None:
         session.err.print(f"  [red]✗[/] {event.step:<9} failed")
         return

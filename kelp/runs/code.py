@@ -11,8 +11,8 @@ from pathlib import Path
 
 _FOLDERS = ("kelp", "components")
 _PACKAGES = (
-    "kelp", "kfp", "numpy", "pyarrow", "duckdb", "ibis-framework", "scikit-learn", "xgboost", "torch", "onnx",
-    "onnxruntime", "onnxmltools",
+    "kelp", "kfp", "numpy", "pyarrow", "duckdb", "ibis-framework", "scikit-learn", "xgboost", "torch", "optuna",
+    "pyspark", "onnx", "onnxruntime", "onnxmltools", "onnxscript",
 )  # fmt: skip
 
 

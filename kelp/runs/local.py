@@ -23,12 +23,14 @@ from kelp.runs.code import code_digest, package_versions
 from kelp.runs.failure import failure_of_run
 from kelp.runs.files import write_whole
 from kelp.runs.lock import owned
+from kelp.runs.progress import Progress, ProgressWatch
 from kelp.runs.receipt import read_receipt
 from kelp.runs.record import (
     Attempt,
     Failure,
     RunRecord,
     RunState,
+    StepRecord,
     StepState,
     read_record,
     read_steps,
@@ -54,11 +56,16 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _ignore(_: Progress) -> None:
+    """Nobody asked how far a step is."""
+
+
 def run_local(
     run_dir: Path,
     *,
     home_file: Path,
     on_event: Callable[[StepEvent], None],
+    on_progress: Callable[[Progress], None] = _ignore,
     environment: Mapping[str, str] | None = None,
     now: Callable[[], datetime] = utc_now,
 ) -> RunRecord:
@@ -68,6 +75,7 @@ def run_local(
         run_dir: the run's folder, with pipeline.yaml and run.json.
         home_file: the home.toml that every step reads.
         on_event: called in this thread when a step's state changed; one that lasted less than 0.1 s may be skipped.
+        on_progress: called in this thread when a running step has said how many rows it has done.
         environment: of the steps; this process's own by default.
         now: the clock.
 
@@ -81,7 +89,7 @@ def run_local(
     run_dir = run_dir.resolve()
     with owned(run_dir):
         record = _begin(run_dir, now())
-        watcher = _Watcher(run_dir, record, on_event)
+        watcher = _Watcher(run_dir, record, on_event, on_progress)
         try:
             exit_code = _watch(run_dir, home_file.resolve(), environment or os.environ, watcher)
         except BaseException:  # Ctrl-C, or on_event raised: nothing keeps running, and the record says so
@@ -95,14 +103,27 @@ def run_local(
 class _Watcher:
     """Follows the steps' records and keeps run.json up to date with them."""
 
-    def __init__(self, run_dir: Path, record: RunRecord, on_event: Callable[[StepEvent], None]) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        record: RunRecord,
+        on_event: Callable[[StepEvent], None],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
         self._run_dir = run_dir
         self._record = record
         self._on_event = on_event
+        self._on_progress = on_progress
+        self._progress = ProgressWatch(run_dir)
 
     def look(self) -> None:
-        """Tell of every step whose state changed since the last look."""
+        """Tell of every step whose state changed since the last look, and of how far the running ones are."""
         steps = read_steps(self._run_dir)
+        self._tell(steps)
+        for progress in self._progress.look(steps):
+            self._on_progress(progress)
+
+    def _tell(self, steps: tuple[StepRecord, ...]) -> None:
         known = {step.step: step.state for step in self._record.steps}
         changed = [step for step in steps if known.get(step.step) != step.state]
         if not changed:

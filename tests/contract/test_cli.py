@@ -213,7 +213,7 @@ def test_runs_are_one_line_each_for_a_program_and_markup_in_them_is_text(kelp: C
     said = kelp("runs")
     assert said.code == 0
     heading, second, first = said.out.splitlines()
-    assert heading.split() == ["run", "state", "reason", "steps", "outcome"]
+    assert heading.split() == ["run", "state", "reason", "metric", "outcome"]
     assert ("[/] why [bold]not" in first, "version 1: champion" in first) == (True, True)
     assert ("failed" in second, "[red]no[/] rows" in second) == (True, True)
 

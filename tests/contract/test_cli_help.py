@@ -25,6 +25,7 @@ COMMANDS = [
     ["check"],
     ["predict"],
     ["runs"],
+    ["compare"],
     ["models"],
     ["compile"],
     ["render"],
