@@ -10,13 +10,14 @@ CRDS := $(KELP_CRDS)
 PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
   $$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: help setup setup-dev demo test test-slow check bench bench-steps golden images kind-up kind-down clean
+.PHONY: help setup setup-torch setup-dev demo test test-slow check bench golden images kind-up kind-down clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## install kelp into .venv (about 710 MB to download, 1.8 GB on disk; no torch, no Alibi)
-setup-dev: $(VENV)/.ready-dev ## the same with everything that the tests need
+setup-torch: $(VENV)/.ready-torch ## add PyTorch, for `trainer: torch` (0.2 GB for CPUs; PyPI's wheel for Linux brings CUDA, about 3 GB)
+setup-dev: $(VENV)/.ready-dev ## everything that the tests need: also PyTorch, Spark (0.4 GB) and the checkers
 
 $(VENV)/bin/python:
 ifeq ($(PYTHON),)
@@ -30,9 +31,15 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving]' -c constraints.txt
 	@touch $@
 
-$(VENV)/.ready-dev: $(VENV)/.ready
-	@echo "Adding what the tests need."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving,controller,dev]' -c constraints.txt
+$(VENV)/.ready-torch: $(VENV)/.ready
+	@echo "Adding PyTorch: 0.2 GB if pip finds the wheel for CPUs; PyPI's own wheel for Linux brings CUDA along, about 3 GB."
+	@echo "To have the small one, point pip at PyTorch's index for CPUs (PIP_EXTRA_INDEX_URL); pytorch.org names it."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving,torch]' -c constraints.txt
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready-torch
+	@echo "Adding what the tests need: Spark (0.4 GB), linters, checkers."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving,controller,torch,spark,dev]' -c constraints.txt
 	@touch $@
 
 demo: setup ## data, training, gates, registry, a served prediction and a verified record: all on this machine
@@ -51,10 +58,10 @@ check: setup-dev ## format, lint, types, layers, compiled pipelines
 	$(BIN)/lint-imports
 	$(BIN)/kelp compile models/*.yaml --check
 
-bench: bench-steps ## measured beside the named peers, as ratios
+bench: bench-steps bench-preparation bench-boosting bench-network bench-windows ## measured beside the named peers, as ratios
 
-bench-steps: setup-dev
-	$(BIN)/python -m bench.steps
+bench-%: setup-dev
+	$(BIN)/python -m bench.$*
 
 golden: setup-dev ## rewrite the golden files after a wanted change; review the diff
 	UPDATE_GOLDENS=1 $(BIN)/pytest -q tests/contract

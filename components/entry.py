@@ -5,6 +5,7 @@ Called by the wrappers in `components.definitions`. KELP_HOME names the home fil
 whose name is the run's id. Each step's libraries are imported only when the step really runs, not when it is reused.
 """
 
+import json
 import logging
 import os
 import shutil
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kelp.audit.opening import open_log
-from kelp.errors import EnvironmentFault, KelpError
+from kelp.errors import EnvironmentFault, IntegrityError, KelpError, NotFound
 from kelp.home import Home, load_home
 from kelp.log import configure, context
 from kelp.parquet import file_digest
@@ -42,18 +43,38 @@ class Rim:
     run_id: str
     around: Surroundings
     checkpoint: Callable[[], str]
+    workspace: Path | None
+    progress: Callable[[int, int | None], None]
 
 
 def ingest(spec: str, run: str, source: str, snapshot: str) -> Result:
     """Run the step ingest; returns metadata for KFP."""
-
-    def work(rim: Rim, out: Mapping[str, Path]) -> Mapping[str, Any]:
-        from components.ingest import ingest as step
-
-        return step(rim.model, rim.home, source, out["snapshot"])
-
     with open_rim("ingest", spec, run) as rim:
-        return _metadata(run_in(rim, "ingest", {}, {"snapshot": snapshot}, {"source": source}, work))
+        champion = _champion_data(rim)
+
+        def work(rim: Rim, out: Mapping[str, Path]) -> Mapping[str, Any]:
+            from components.ingest import ingest as step
+
+            return step(rim.model, rim.home, source, out["snapshot"], champion=champion, progress=rim.progress)
+
+        known = {"source": source, "champion": champion.get("digest") if champion else None}
+        return _metadata(run_in(rim, "ingest", {}, {"snapshot": snapshot}, known, work))
+
+
+def _champion_data(rim: "Rim") -> dict[str, Any] | None:
+    """What ingest wrote down of the data that the present champion learnt from; None without a champion."""
+    from kelp.registry import Registry
+
+    registry = Registry.open(rim.home, f"run:{rim.run_id}")
+    with registry.log:
+        number = registry.champion(rim.model.name)
+        if number is None:
+            return None
+        try:
+            found = json.loads(registry.store.read_bytes(f"{rim.model.name}/{number}/ingest.json"))
+        except NotFound:  # a version of an older kelp
+            return None
+        return dict(found)
 
 
 def prepare(spec: str, run: str, snapshot: str, prepared: str) -> Result:
@@ -62,7 +83,7 @@ def prepare(spec: str, run: str, snapshot: str, prepared: str) -> Result:
     def work(rim: Rim, out: Mapping[str, Path]) -> Mapping[str, Any]:
         from components.prepare import prepare as step
 
-        return step(rim.model, rim.home, Path(snapshot), out["prepared"])
+        return step(rim.model, rim.home, Path(snapshot), out["prepared"], progress=rim.progress)
 
     with open_rim("prepare", spec, run) as rim:
         return _metadata(run_in(rim, "prepare", {"snapshot": snapshot}, {"prepared": prepared}, {}, work))
@@ -74,24 +95,34 @@ def train(spec: str, run: str, seed: int, prepared: str, trained: str) -> Result
     def work(rim: Rim, out: Mapping[str, Path]) -> Mapping[str, Any]:
         from components.train import train as step
 
-        return step(rim.model, Path(prepared), seed, out["trained"])
+        journal = rim.around.run_dir / "search.jsonl" if rim.around.run_dir else None
+        return step(
+            rim.model,
+            Path(prepared),
+            seed,
+            out["trained"],
+            journal=journal,
+            search_path=rim.workspace,
+            progress=rim.progress,
+        )
 
     with open_rim("train", spec, run) as rim:
-        return _metadata(run_in(rim, "train", {"prepared": prepared}, {"trained": trained}, {"seed": seed}, work))
+        from components.train.own import trainer_digest
+
+        known = {"seed": seed, "trainer": trainer_digest(rim.model.spec.train.trainer, rim.workspace)}
+        return _metadata(run_in(rim, "train", {"prepared": prepared}, {"trained": trained}, known, work))
 
 
 def evaluate(spec: str, run: str, reason: str, steps: Mapping[str, str], evaluation: str) -> Result:
     """Run the step evaluate beside the present champion; returns what `dashboard.show` needs."""
     with open_rim("evaluate", spec, run) as rim, tempfile.TemporaryDirectory() as scratch:
-        from kelp.registry import Registry
-
-        registry = Registry.open(rim.home, f"run:{rim.run_id}")
-        with registry.log:
-            champion = registry.champion_folder(rim.model.name, Path(scratch))
+        champion = _champion_folder(rim, Path(scratch))
 
         def work(rim: Rim, out: Mapping[str, Path]) -> Mapping[str, Any]:
             from components import evaluate as step
 
+            if isinstance(champion, IntegrityError):  # raised here, so that the step's record says so
+                raise champion
             folders = {name: Path(path) for name, path in steps.items()}
             lineage = {
                 "run": rim.run_id,
@@ -113,8 +144,20 @@ def evaluate(spec: str, run: str, reason: str, steps: Mapping[str, str], evaluat
                 "markdown": step.markdown(found.document),
             }
 
-        inputs = {**steps, **({"champion": str(champion)} if champion else {})}
+        inputs = {**steps, **({"champion": str(champion)} if isinstance(champion, Path) else {})}
         return run_in(rim, "evaluate", inputs, {"evaluation": evaluation}, {"reason": reason}, work)
+
+
+def _champion_folder(rim: "Rim", scratch: Path) -> Path | IntegrityError | None:
+    """The champion's files, checked; what is wrong with them; or None without a champion."""
+    from kelp.registry import Registry
+
+    registry = Registry.open(rim.home, f"run:{rim.run_id}")
+    with registry.log:
+        try:
+            return registry.champion_folder(rim.model.name, scratch)
+        except IntegrityError as error:
+            return error
 
 
 def package(spec: str, run: str, reason: str, steps: Mapping[str, str], packaged: str) -> Result:
@@ -189,10 +232,20 @@ def open_rim(step: str, spec: str, run: str) -> Iterator[Rim]:
             now=lambda: datetime.now(UTC),
         )
         try:
-            yield Rim(model, home, run_id, around, log.checkpoint)
+            workspace = run_dir.parents[2] if run_dir else None
+            yield Rim(model, home, run_id, around, log.checkpoint, workspace, _progress(run_dir, step))
         except KelpError as error:
             _log.error("%s%s", error, f"; {error.fix}" if error.fix else "")
             raise
+
+
+def _progress(run_dir: Path | None, step: str) -> Callable[[int, int | None], None]:
+    """Tells whoever watches the run how far the step is; nobody does on a cluster."""
+    if run_dir is None:
+        return lambda done, total: None
+    from kelp.runs.progress import ProgressFile
+
+    return ProgressFile(run_dir, step)
 
 
 def _metadata(result: Result) -> Result:

@@ -88,9 +88,15 @@ def _environment() -> dict[str, str]:
 
 def new_workplace(folder: Path, rows: int) -> Workplace:
     """Make a workplace with the fraud example's data and spec in it."""
+    return example_workplace(folder, "fraud", "--rows", str(rows))
+
+
+def example_workplace(folder: Path, data: str, *options: str, model: str | None = None) -> Workplace:
+    """Make a workplace with the data of `examples.<data>` and the spec `models/<model or data>.yaml`."""
     (folder / "models").mkdir(parents=True)
-    command = [sys.executable, "-m", "examples.fraud", "--out", str(folder / "data" / "fraud"), "--rows", str(rows)]
+    command = [sys.executable, "-m", f"examples.{data}", "--out", str(folder / "data" / data), *options]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
     workplace = Workplace(folder)
-    workplace.spec("fraud", (ROOT / "models" / "fraud.yaml").read_text())
+    name = model or data
+    workplace.spec(name, (ROOT / "models" / f"{name}.yaml").read_text())
     return workplace
