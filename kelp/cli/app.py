@@ -17,6 +17,7 @@ from kelp.cli import (
     cmd_compare,
     cmd_compile,
     cmd_doctor,
+    cmd_export,
     cmd_init,
     cmd_models,
     cmd_predict,
@@ -52,6 +53,7 @@ app.command("predict", rich_help_panel=MORE)(cmd_predict.predict)
 app.command("runs", rich_help_panel=MORE)(cmd_runs.runs)
 app.command("compare", rich_help_panel=MORE)(cmd_compare.compare)
 app.command("models", rich_help_panel=MORE)(cmd_models.models)
+app.command("export", rich_help_panel=MORE)(cmd_export.export)
 app.command("compile", rich_help_panel=CLUSTER)(cmd_compile.compile_)
 app.command("render", rich_help_panel=CLUSTER)(cmd_render.render)
 app.command("doctor", rich_help_panel=CLUSTER)(cmd_doctor.doctor)

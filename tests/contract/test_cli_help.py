@@ -27,6 +27,7 @@ COMMANDS = [
     ["runs"],
     ["compare"],
     ["models"],
+    ["export"],
     ["compile"],
     ["render"],
     ["doctor"],
