@@ -17,7 +17,7 @@ from kelp.frame.transform import Matrix, Transform
 
 TARGET = "__target"
 VALIDATION = "__validation"
-BATCH_ROWS = 16_384
+BATCH_ROWS = 32_768
 
 Target = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ class Rows:
         columns = [*self.features, TARGET, *([] if self.kept_back is None else [VALIDATION])]
         with pq.ParquetFile(self.path, buffer_size=1 << 16) as file:
             for group in range(file.num_row_groups):  # one at a time: the reader keeps all it was asked for
-                for batch in file.iter_batches(size, row_groups=[group], columns=columns, use_threads=False):
+                for batch in file.iter_batches(size, row_groups=[group], columns=columns):
                     chosen = batch
                     if self.kept_back is not None:
                         chosen = batch.filter(_equals(batch.column(VALIDATION), self.kept_back))
