@@ -4,7 +4,7 @@
 import asyncio
 from typing import Any
 
-from kserve import Model
+from kserve.model import Model
 
 from kelp.frame.online import Online
 from kelp.frame.transform import RawType
@@ -43,9 +43,13 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no types
         Raises:
             RequestError: the request does not fit the model.
         """
-        if payload.row_count > OFF_LOOP_ROWS or self.online.is_busy:
+        if self.is_for_a_thread(payload):
             return await asyncio.to_thread(answer, self.online, payload)
         return answer(self.online, payload)
+
+    def is_for_a_thread(self, request: Request) -> bool:
+        """Whether a request has many rows or would wait for one that has."""
+        return request.row_count > OFF_LOOP_ROWS or self.online.is_busy
 
     def metadata(self) -> dict[str, Any]:
         """V2's metadata of a model, and what its history holds: KServe's answer has no place for that."""

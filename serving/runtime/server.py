@@ -11,18 +11,21 @@ import logging
 import signal
 import socket
 import sys
+from functools import partial
 from types import FrameType
 
-from kserve import ModelServer
+from kserve.model_server import ModelServer
 from kserve.protocol.rest.server import RESTServer
 from prometheus_client import REGISTRY
 
 from kelp.errors import EnvironmentFault
 from serving.runtime.front import Front
+from serving.runtime.hot import HotProtocol
 from serving.runtime.load import load_version, pseudonym_key, signed_with
 from serving.runtime.metrics import RequestMetrics
 from serving.runtime.model import ServedModel
 from serving.runtime.options import Options
+from serving.runtime.plane import Plane
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +40,7 @@ class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
             server.model_repository_extension,
             options.port,
             grace_period=options.grace_s,
+            event_loop="uvloop",
         )
         self._bound = bound
         self._body_limit = options.body_limit
@@ -50,7 +54,9 @@ class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
 
         self.create_application()
         models = self.dataplane.model_registry.get_models()
-        self.config.app = Front(app, models, body_limit=self._body_limit, metrics=RequestMetrics(REGISTRY))
+        plane = Plane(models, body_limit=self._body_limit, metrics=RequestMetrics(REGISTRY))
+        self.config.app = Front(app, plane)
+        self.config.http = partial(HotProtocol, plane)
         await self._server.serve(sockets=[self._bound])
 
 

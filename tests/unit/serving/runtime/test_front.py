@@ -15,6 +15,7 @@ from kelp.frame.transform import Feature, RawColumn, Transform, Window
 from serving.runtime.front import Front, Message, Receive, Scope, Send
 from serving.runtime.metrics import RequestMetrics
 from serving.runtime.model import OFF_LOOP_ROWS, ServedModel
+from serving.runtime.plane import Plane
 from serving.runtime.v1 import V1Request
 
 AMOUNT = Transform(
@@ -65,7 +66,7 @@ async def app_failing_after_its_reply(scope: Scope, receive: Receive, send: Send
 def a_front(app: Any = quiet_app, problem: Exception | None = None, registry: CollectorRegistry | None = None) -> Front:
     model = ServedModel("price", 3, Online(Scorer(AMOUNT, Doubling(problem))))
     metrics = RequestMetrics(registry or CollectorRegistry())
-    return Front(app, {"price": model}, body_limit=1_000_000, metrics=metrics)
+    return Front(app, Plane({"price": model}, body_limit=1_000_000, metrics=metrics))
 
 
 def asked(front: Front, *chunks: bytes, method: str = "POST", path: str = "/v1/models/price:predict") -> list[Message]:
@@ -150,7 +151,7 @@ def test_request_that_would_wait_for_another_does_not_block_the_event_loop() -> 
 
 def test_metadata_of_a_model_with_a_history_is_answered_here_and_others_by_kserve() -> None:
     model = ServedModel("price", 3, Online(Scorer(QUOTES, Doubling()), History(QUOTES)))
-    front = Front(quiet_app, {"price": model}, body_limit=9, metrics=RequestMetrics(CollectorRegistry()))
+    front = Front(quiet_app, Plane({"price": model}, body_limit=9, metrics=RequestMetrics(CollectorRegistry())))
     start, body = asked(front, b"", method="GET", path="/v2/models/price")
     assert start["status"] == 200
     assert json.loads(body["body"])["history"]["entities"] == 0

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP protocol of a connection: answers plain predictions where they are parsed, and leaves the rest to uvicorn.
+
+uvicorn's own protocol builds an ASGI scope, a task and an event for every request; that costs more than most models.
+A POST of known length to a model's canonical path, without `Expect`, needs none of them. Everything else (GET, chunked
+or large bodies, pipelined requests behind a slow one, batches for a thread) goes uvicorn's way to
+`serving.runtime.front`; both ask the same `serving.runtime.plane`.
+"""
+
+import time
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from serving.runtime.endpoint import Endpoint
+from serving.runtime.plane import OFF_LOOP_BYTES, Plane, Reply
+
+_LINGER_S = 0.1
+_UNUSUAL = (b"transfer-encoding", b"expect", b"upgrade")
+
+
+class HotProtocol(HttpToolsProtocol):
+    """One connection. The parser calls the `on_` methods in their order for each request."""
+
+    def __init__(self, plane: Plane, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._plane = plane
+        self._most_bytes = min(plane.body_limit, OFF_LOOP_BYTES)
+        self._fields: dict[bytes, bytes] = {}
+        self._endpoint: Endpoint | None = None  # of the request that is being received, if it is answered here
+        self._chunks: list[bytes] = []
+        self._started = 0.0
+        self._is_last = False
+
+    def on_message_begin(self) -> None:
+        """Start a request; the scope is built only if it turns out to be needed."""
+        self.url = b""
+        self._fields = {}
+        self.headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header field."""
+        name = name.lower()
+        self.headers.append((name, value))
+        self._fields[name] = value
+
+    def on_headers_complete(self) -> None:
+        """Decide who answers."""
+        endpoint = self._plane.hot_paths.get(self.url)
+        if endpoint is None or not self._is_plain():
+            self._go_on_as_usual()
+            return
+        self._started = time.perf_counter()
+        self._endpoint = endpoint
+        self._chunks = []
+
+    def _is_plain(self) -> bool:
+        fields = self._fields
+        length = fields.get(b"content-length", b"")
+        return (
+            length.isdigit()
+            and int(length[:20]) <= self._most_bytes
+            and not any(name in fields for name in _UNUSUAL)
+            and (self.cycle is None or self.cycle.response_complete)
+            and not self.flow.write_paused
+            and self.parser.get_method() == b"POST"
+            and self.parser.get_http_version() == "1.1"
+        )
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of the body."""
+        if self._endpoint is None:
+            super().on_body(body)
+        else:
+            self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        """Answer, unless a thread should; then uvicorn goes on with what has been received."""
+        endpoint, self._endpoint = self._endpoint, None
+        if endpoint is None:
+            super().on_message_complete()
+            return
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        reply = self._plane.answer_now(endpoint, self._fields, body, self._started)
+        if reply is not None:
+            self._write(reply)
+            return
+        self._go_on_as_usual()
+        super().on_body(body)
+        super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """End the connection after the request that is under way; what the caller is just sending is still answered.
+
+        An idle connection stays open for a moment: a request that crosses the signal gets its answer, and the answer
+        says that the connection closes.
+        """
+        self._is_last = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            super().shutdown()
+        elif self._endpoint is None:
+            self.loop.call_later(_LINGER_S, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self._endpoint is None and not self.transport.is_closing():
+            self.transport.close()
+
+    def _go_on_as_usual(self) -> None:
+        """Do what uvicorn would have done up to the end of the header."""
+        url, headers, fields = self.url, self.headers, self._fields
+        super().on_message_begin()
+        self.url = url
+        self.headers.extend(headers)  # the list is the scope's
+        self.expect_100_continue = fields.get(b"expect", b"").lower() == b"100-continue"
+        super().on_headers_complete()
+        if self._is_last and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def _write(self, reply: Reply) -> None:
+        parts = [STATUS_LINE[reply.status]]
+        for name, value in (*self.server_state.default_headers, *reply.fields()):
+            parts += (name, b": ", value, b"\r\n")
+        is_last = self._is_last or not self.parser.should_keep_alive()
+        parts += (b"connection: close\r\n\r\n" if is_last else b"\r\n", reply.body)
+        self.transport.write(b"".join(parts))
+        if is_last:
+            self.transport.close()
+        self.on_response_complete()

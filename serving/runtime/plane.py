@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The data plane: from a prediction request's header fields and body to a reply, counted.
+
+`serving.runtime.front` asks it for every request that reaches the ASGI application, `serving.runtime.hot` for those
+that are answered before one is built. No exception leaves it: what fails is a reply of 4xx or 500.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from kelp.errors import KelpError, TooLarge
+from kelp.log import context
+from serving.runtime.answer import Answer, Request, answer
+from serving.runtime.endpoint import JSON_LENGTH, Endpoint, Fields, find_endpoint, hot_paths
+from serving.runtime.metrics import RequestMetrics
+from serving.runtime.model import ServedModel
+
+OFF_LOOP_BYTES = 256 * 1024
+"""Larger bodies are parsed in a thread."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP response; `json_length` is not None if bytes of tensors follow that much JSON."""
+
+    status: int
+    body: bytes
+    model: ServedModel | None = None
+    json_length: int | None = None
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """The header fields, without those that every response has."""
+        kind = b"application/json" if self.json_length is None else b"application/octet-stream"
+        fields = [(b"content-type", kind), (b"content-length", b"%d" % len(self.body))]
+        if self.model is not None:
+            fields.append((b"x-model-version", self.model.version.encode()))
+        if self.json_length is not None:
+            fields.append((JSON_LENGTH, b"%d" % self.json_length))
+        return fields
+
+
+class Plane:
+    """Answers prediction requests for the models of one process."""
+
+    def __init__(self, models: Mapping[str, ServedModel], *, body_limit: int, metrics: RequestMetrics) -> None:
+        self.models = models
+        self.body_limit = body_limit
+        self.hot_paths = hot_paths(models)
+        self._metrics = metrics
+
+    async def answer(self, method: str, path: str, fields: Fields, body: bytes | None, started: float) -> Reply:
+        """Answer one request; its body is None if it has more bytes than the limit.
+
+        Args:
+            started: when its header was complete, of `time.perf_counter`.
+        """
+        endpoint = None
+        try:
+            endpoint = find_endpoint(self.models, method, path)
+            if body is None:
+                raise TooLarge(
+                    f"expected at most {self.body_limit} bytes, found more",
+                    place="body",
+                    fix="send the rows in several requests",
+                )
+            request = await _off_loop_if_large(body, endpoint.read, fields, body)
+            found = await endpoint.model.predict(request)
+            reply = self._answered(endpoint, request, found)
+        except Exception as error:
+            reply = _refused(endpoint.model if endpoint else None, error)
+        if endpoint is not None:
+            self._count(endpoint, reply, started)
+        return reply
+
+    def answer_now(self, endpoint: Endpoint, fields: Fields, body: bytes, started: float) -> Reply | None:
+        """Answer a request at once; None, and nothing has happened, if a thread should: then `answer` does."""
+        try:
+            request = endpoint.read(fields, body)
+            if endpoint.model.is_for_a_thread(request):
+                return None
+            reply = self._answered(endpoint, request, answer(endpoint.model.online, request))
+        except Exception as error:
+            reply = _refused(endpoint.model, error)
+        self._count(endpoint, reply, started)
+        return reply
+
+    def _answered(self, endpoint: Endpoint, request: Request, found: Answer) -> Reply:
+        body, json_length = endpoint.write(request, found, endpoint.model)
+        return Reply(200, body, endpoint.model, json_length)
+
+    def _count(self, endpoint: Endpoint, reply: Reply, started: float) -> None:
+        model = endpoint.model
+        self._metrics.count(model.name, model.version, reply.status, time.perf_counter() - started)
+
+
+def error_body(message: str, fix: str = "") -> bytes:
+    """The body of a reply that is not 200."""
+    return orjson.dumps({"error": message, "fix": fix} if fix else {"error": message})
+
+
+FAILED = error_body("the server failed; its log says how")
+
+
+async def _off_loop_if_large(body: bytes, read: Callable[..., Any], *arguments: Any) -> Any:
+    if len(body) > OFF_LOOP_BYTES:
+        return await asyncio.to_thread(read, *arguments)
+    return read(*arguments)
+
+
+def _refused(model: ServedModel | None, error: Exception) -> Reply:
+    """The reply, and one line in the log without the message, which may quote personal data from the request."""
+    names = {"model": model.name, "version": model.version} if model is not None else {}
+    if not isinstance(error, KelpError):
+        logger.error("a prediction failed", exc_info=error)
+        return Reply(500, FAILED, model)
+    status = error.http_status
+    with context(**names):
+        if status >= 500:
+            logger.error("%d %s", status, error)
+        else:
+            logger.info("%d %s at %s", status, type(error).__name__, error.place or "the path")
+    return Reply(status, error_body(str(error), error.fix), model)
