@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The requests of `bench.serving`: the same rows in each protocol, and the scores in its answers."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.load import http_request
+
+WIDTH = 30
+NAMES = tuple(f"f{position}" for position in range(WIDTH))
+
+Rows = Any
+"""float32, shape (n, WIDTH)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One kind of request; `budget` is the least ratio of answers a second, ours to the peer's."""
+
+    name: str
+    path: str
+    rows: int
+    budget: float
+    body: Callable[[Rows], tuple[bytes, dict[str, str]]]
+
+    def request(self, model: str, rows: Rows) -> bytes:
+        """The bytes of the request to a model of this name."""
+        body, headers = self.body(rows[: self.rows])
+        return http_request(self.path.format(model), body, headers)
+
+
+def scores(answer: bytes) -> list[float]:
+    """The scores in an answer's JSON, whichever protocol and server it is of."""
+    content = json.loads(answer)
+    if "outputs" in content:
+        return list(content["outputs"][0]["data"])
+    return [row["score"] if isinstance(row, dict) else row for row in content["predictions"]]
+
+
+def _one_tensor(rows: Rows) -> tuple[bytes, dict[str, str]]:
+    tensor = {"name": "rows", "datatype": "FP32", "shape": list(rows.shape), "data": rows.ravel().tolist()}
+    return json.dumps({"inputs": [tensor]}).encode(), {}
+
+
+def _binary(rows: Rows) -> tuple[bytes, dict[str, str]]:
+    content = rows.tobytes()
+    tensor = {"name": "rows", "datatype": "FP32", "shape": list(rows.shape)}
+    head = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": len(content)}}]}).encode()
+    return head + content, {"Inference-Header-Content-Length": str(len(head)), "content-type": "application/octet-stream"}
+
+
+def _objects(rows: Rows) -> tuple[bytes, dict[str, str]]:
+    return json.dumps({"instances": [dict(zip(NAMES, row, strict=True)) for row in rows.tolist()]}).encode(), {}
+
+
+def _tensor_a_column(rows: Rows) -> tuple[bytes, dict[str, str]]:
+    tensors = [
+        {"name": name, "datatype": "FP32", "shape": [len(rows)], "data": column}
+        for name, column in zip(NAMES, np.transpose(rows).tolist(), strict=True)
+    ]
+    return json.dumps({"inputs": tensors}).encode(), {}
+
+
+_V1 = "/v1/models/{}:predict"
+_V2 = "/v2/models/{}/infer"
+CASES = (
+    Case("1 row, V2 JSON, one tensor", _V2, 1, 8, _one_tensor),
+    Case("1 row, V1, named columns", _V1, 1, 6, _objects),
+    Case("1 row, V2 JSON, named columns", _V2, 1, 6, _tensor_a_column),
+    Case("100 rows, V2 JSON, one tensor", _V2, 100, 4, _one_tensor),
+    Case("1 row, V2 binary", _V2, 1, 6, _binary),
+)
