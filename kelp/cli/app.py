@@ -18,6 +18,7 @@ from kelp.cli import (
     cmd_compile,
     cmd_doctor,
     cmd_export,
+    cmd_explain,
     cmd_init,
     cmd_models,
     cmd_predict,
@@ -50,6 +51,7 @@ app.command("status", rich_help_panel=START)(cmd_status.status)
 app.command("report", rich_help_panel=START)(cmd_runs.report)
 app.command("check", rich_help_panel=MORE)(cmd_check.check)
 app.command("predict", rich_help_panel=MORE)(cmd_predict.predict)
+app.command("explain", rich_help_panel=MORE)(cmd_explain.explain)
 app.command("runs", rich_help_panel=MORE)(cmd_runs.runs)
 app.command("compare", rich_help_panel=MORE)(cmd_compare.compare)
 app.command("models", rich_help_panel=MORE)(cmd_models.models)

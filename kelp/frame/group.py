@@ -53,6 +53,13 @@ class Group:
                 if value is not None:
                     self.keep(stream, series, at, value)
 
+    def look(self, rows: Iterable[Row], answers: list[list[float]]) -> None:
+        """Answer the windows of each row from the events that are kept, and take none in."""
+        for row, (key, at, _) in enumerate(rows):
+            found = self.entities.get(key) if key is not None else None
+            for stream, series in zip(self.streams, found or (), strict=False):  # nobody known has no series
+                stream.ask(series, at, row, answers)
+
     def series_of(self, key: Key) -> tuple[Series, ...]:
         """An entity's series, one a stream; new ones where there are none."""
         found = self.entities.get(key)

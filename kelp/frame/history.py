@@ -7,7 +7,7 @@ forgotten when it ends, and two servers do not share what they see.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any, Self
 
@@ -79,6 +79,21 @@ class History:
             RequestError: a time is missing, or a forecast is asked too far ahead or of an unknown series. Nothing
                 was taken in.
         """
+        return self._answer(columns, rows, cell, Group.pass_through)
+
+    def look(
+        self, columns: Mapping[str, Column], rows: int, cell: Cell = instance_cell
+    ) -> dict[str, NDArray[np.float64]]:
+        """Answer as `answer` does, without taking any row in: the rows of one call do not see each other."""
+        return self._answer(columns, rows, cell, Group.look)
+
+    def _answer(
+        self,
+        columns: Mapping[str, Column],
+        rows: int,
+        cell: Cell,
+        ask: Callable[[Group, Iterable[Row], list[list[float]]], None],
+    ) -> dict[str, NDArray[np.float64]]:
         times = self._times(columns, cell)
         answers = [[empty] * rows for empty in self._if_empty]
         asked = [(group, list(self._rows(group, columns, times))) for group in self._groups]
@@ -86,7 +101,7 @@ class History:
             if self.transform.task == "forecast":
                 self._refuse_beyond(columns, asked[0][1], cell)
             for group, passing in asked:
-                group.pass_through(passing, answers)
+                ask(group, passing, answers)
         return {name: np.array(found) for name, found in zip(self._names, answers, strict=True)}
 
     def observe(self, columns: Mapping[str, Column], cell: Cell = instance_cell) -> None:

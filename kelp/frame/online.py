@@ -59,13 +59,31 @@ class Online:
             RequestError: as `History.answer`.
             DataError, IntegrityError: as `Scorer.score_columns`.
         """
+        return self.scorer.score_columns(self.complete(columns, cell))
+
+    def complete(
+        self, columns: Mapping[str, Column], cell: Cell = instance_cell, *, takes_in: bool = True
+    ) -> Mapping[str, Column]:
+        """Add to the raw columns of a request what its rows are scored from.
+
+        Args:
+            columns: as `score_columns`.
+            cell: likewise.
+            takes_in: whether the rows join the history; if not, they do not see each other, and nothing is changed.
+
+        Returns:
+            Every raw column, pseudonyms in the place of private values, and every window.
+
+        Raises:
+            RequestError: as `History.answer`.
+        """
         transform = self.scorer.transform
         if transform.private:
             columns = {**columns, **{name: self._pseudonyms(columns[name]) for name in transform.private}}
         if self.history is not None and transform.windows[0].name not in columns:
-            rows = len(columns[transform.columns[0].name])
-            columns = {**columns, **self.history.answer(columns, rows, cell)}
-        return self.scorer.score_columns(columns)
+            ask = self.history.answer if takes_in else self.history.look
+            columns = {**columns, **ask(columns, len(columns[transform.columns[0].name]), cell)}
+        return columns
 
     @property
     def is_busy(self) -> bool:

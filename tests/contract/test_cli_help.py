@@ -24,6 +24,7 @@ COMMANDS = [
     ["report"],
     ["check"],
     ["predict"],
+    ["explain"],
     ["runs"],
     ["compare"],
     ["models"],
