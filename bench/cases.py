@@ -50,7 +50,10 @@ def _binary(rows: Rows) -> tuple[bytes, dict[str, str]]:
     content = rows.tobytes()
     tensor = {"name": "rows", "datatype": "FP32", "shape": list(rows.shape)}
     head = json.dumps({"inputs": [{**tensor, "parameters": {"binary_data_size": len(content)}}]}).encode()
-    return head + content, {"Inference-Header-Content-Length": str(len(head)), "content-type": "application/octet-stream"}
+    return head + content, {
+        "Inference-Header-Content-Length": str(len(head)),
+        "content-type": "application/octet-stream",
+    }
 
 
 def _objects(rows: Rows) -> tuple[bytes, dict[str, str]]:

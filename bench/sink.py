@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where `bench.serving` lets the prediction log go: answers every POST and keeps nothing (`python -m bench.sink PORT`)."""
+"""Where `bench.serving` lets the prediction log go: answers every POST, keeps nothing.
+
+python -m bench.sink PORT
+"""
 
 import asyncio
 import sys

@@ -23,12 +23,17 @@ _THURSDAY = 3  # 1970-01-01, when Monday is 0
 
 
 def computation(feature: Feature) -> Callable[[Column], Column]:
-    """The function from a raw column to a feature that needs nothing else: any kind but word and token."""
+    """The function from a raw column to a feature that needs nothing else: no word, no token, no plain number."""
     if feature.kind == "category":
         return _category_codes(feature)
-    if feature.kind == "number" and (feature.low is not None or feature.high is not None):
+    if feature.kind == "number":
         return lambda values: np.clip(values, feature.low, feature.high)
-    return _PARTS_OF_TIME.get(feature.kind, _itself)
+    return _PARTS_OF_TIME[feature.kind]
+
+
+def is_plain(feature: Feature) -> bool:
+    """Whether a feature is its column's number unchanged."""
+    return feature.kind == "number" and feature.low is None and feature.high is None
 
 
 def word_counts(texts: Column, words: Sequence[str]) -> Matrix:
@@ -49,10 +54,6 @@ def token_numbers(texts: Column, tokenizer: Tokenizer) -> Matrix:
             found = tokens_of(text, tokenizer.numbers, tokenizer.length)
             numbers[row, : len(found)] = found
     return numbers
-
-
-def _itself(values: Column) -> Column:
-    return values
 
 
 def _category_codes(feature: Feature) -> Callable[[Column], Column]:

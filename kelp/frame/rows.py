@@ -52,7 +52,12 @@ def _from_objects(transform: Transform, rows: Sequence[Any]) -> dict[str, Column
                 place=f"instances[{position}]",
                 fix="send every row as an object, or every row as a list",
             )
-    columns = {column.name: _of_objects(column, rows) for column in transform.columns}
+    columns = transform.number_block.of_objects(rows)
+    if len(columns) < len(transform.columns):
+        columns = {
+            column.name: columns[column.name] if column.name in columns else _of_objects(column, rows)
+            for column in transform.columns
+        }
     if any(window.name in row for window in transform.windows for row in rows):
         columns |= {window.name: _of_objects(window, rows, _ALL_WINDOWS) for window in transform.window_columns}
     return columns

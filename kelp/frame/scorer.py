@@ -81,7 +81,7 @@ class Scorer:
         classes = self.transform.classes
         if not classes:
             return []
-        positions = scores.argmax(axis=1) if self.transform.is_multiclass else (scores >= 0.5).astype(np.intp)
+        positions = scores.argmax(axis=1) if self.transform.is_multiclass else scores >= 0.5
         return [classes[position] for position in positions.tolist()]
 
     def check_golden(self, folder: Path) -> None:

@@ -2,10 +2,10 @@
 """V2 requests: tensors become raw columns or, from the one tensor `rows`, a matrix that is already transformed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any
+from math import prod
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,11 @@ _DATATYPES: dict[RawType, tuple[str, ...]] = {
 }
 _ALL_COLUMNS = f"send one tensor per raw column, or the one tensor `{ROWS}`"
 _ALL_WINDOWS = "send every window, or none"
+_FLOATS = ("FP32", "FP64")
 _NUMBERS = {int, float, type(None)}
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """One entry of `inputs`: the fields are there, and what they mean is not checked yet.
 
     `data` is what a JSON parser gives, flat or nested in rows, or a flat array read from the binary form; strings
@@ -55,10 +55,8 @@ def batch_from_tensors(transform: Transform, tensors: Sequence[Tensor]) -> dict[
     Raises:
         RequestError: as `columns_from_tensors` and `matrix_from_tensor` do.
     """
-    if len(tensors) == 1 and tensors[0].name == ROWS:
-        declared = (*transform.columns, *transform.window_columns)
-        if all(column.name != ROWS for column in declared):
-            return matrix_from_tensor(transform, tensors[0])
+    if len(tensors) == 1 and tensors[0].name == ROWS and ROWS not in transform.declared:
+        return matrix_from_tensor(transform, tensors[0])
     return columns_from_tensors(transform, tensors)
 
 
@@ -86,7 +84,10 @@ def matrix_from_tensor(transform: Transform, tensor: Tensor) -> Matrix:
         values = np.asarray(_flat(tensor), dtype=np.float64).reshape(tensor.shape)  # None becomes NaN
     except OverflowError as error:
         raise RequestError("expected numbers within the range of float64", place=f"{place}.data") from error
-    is_beyond = np.abs(values) > FLOAT32_MAX
+    sizes = np.abs(values)
+    if sizes.max() <= FLOAT32_MAX:  # false as well if one is missing
+        return values.astype(np.float32)
+    is_beyond = sizes > FLOAT32_MAX
     if is_beyond.any():
         row, position = np.argwhere(is_beyond)[0]
         raise RequestError(
@@ -110,17 +111,18 @@ def columns_from_tensors(transform: Transform, tensors: Sequence[Tensor]) -> dic
     Raises:
         RequestError: a tensor is absent, comes twice, or does not fit its column; the place names it.
     """
-    by_name = {tensor.name: tensor for tensor in tensors}
-    if len(by_name) != len(tensors):
-        twice = next(name for name in by_name if sum(tensor.name == name for tensor in tensors) > 1)
-        raise RequestError("expected every tensor once, found two of this name", place=f"inputs.{twice}")
+    by_name = _by_name(tensors)
     expected = transform.columns
     if any(window.name in by_name for window in transform.windows):
         expected += transform.window_columns
+    numbers = _numbers_at_once(transform, by_name)
+    if len(numbers) == len(expected):
+        return numbers
     columns: dict[str, Column] = {}
     for column in expected:
         if column.name in by_name:
-            columns[column.name] = _column(column, by_name[column.name])
+            ready = numbers.get(column.name)
+            columns[column.name] = _column(column, by_name[column.name]) if ready is None else ready
         elif not column.optional:
             raise RequestError(
                 f"expected a tensor of {' or '.join(_DATATYPES[column.type])}, found none",
@@ -132,6 +134,29 @@ def columns_from_tensors(transform: Transform, tensors: Sequence[Tensor]) -> dic
         if column.name not in columns:
             columns[column.name] = column_from_values(column, [None] * rows, partial(tensor_cell, column.name))
     return columns
+
+
+def _by_name(tensors: Sequence[Tensor]) -> dict[str, Tensor]:
+    by_name = {tensor.name: tensor for tensor in tensors}
+    if len(by_name) != len(tensors):
+        twice = next(name for name in by_name if sum(tensor.name == name for tensor in tensors) > 1)
+        raise RequestError("expected every tensor once, found two of this name", place=f"inputs.{twice}")
+    return by_name
+
+
+def _numbers_at_once(transform: Transform, by_name: dict[str, Tensor]) -> dict[str, Column]:
+    """The number columns, if every one came as flat JSON numbers of one length and is accepted; else none."""
+    block = transform.number_block
+    if not block.names or not by_name.keys() >= block.needed:
+        return {}
+    (size,) = shape if len(shape := by_name[block.names[0]].shape) == 1 else (0,)
+    columns: list[list[Any]] = []
+    for name in block.names:
+        _, datatype, found, data = by_name[name]
+        if found != shape or datatype not in _FLOATS or type(data) is not list or len(data) != size:
+            return {}
+        columns.append(data)
+    return block.of_columns(columns) if size else {}
 
 
 def tensor_cell(column: str, row: int) -> str:
@@ -174,7 +199,7 @@ def _flat(tensor: Tensor) -> list[Any] | NDArray[Any]:
         if data and type(data[0]) is list:
             data = _joined(tensor, data)
         _check_types(tensor, data)
-    expected = int(np.prod(tensor.shape, dtype=object))
+    expected = prod(tensor.shape)
     if len(data) != expected:
         raise RequestError(
             f"expected {expected} values for the shape {list(tensor.shape)}, found {len(data)}",

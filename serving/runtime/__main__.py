@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from kelp import log
 from kelp.errors import KelpError
 from serving.runtime.options import parse_options
+from serving.runtime.slim import slim_kserve
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -18,6 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # KServe 0.21's own routes use it
     logger = logging.getLogger("serving.runtime")
     try:
+        slim_kserve()
         from serving.runtime.server import serve  # KServe takes a second to import: a wrong command line is told first
 
         serve(options)

@@ -118,12 +118,10 @@ class HotProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _write(self, reply: Reply) -> None:
-        parts = [STATUS_LINE[reply.status]]
-        for name, value in (*self.server_state.default_headers, *reply.fields()):
-            parts += (name, b": ", value, b"\r\n")
         is_last = self._is_last or not self.parser.should_keep_alive()
-        parts += (b"connection: close\r\n\r\n" if is_last else b"\r\n", reply.body)
-        self.transport.write(b"".join(parts))
+        end = b"connection: close\r\n\r\n" if is_last else b"\r\n"
+        usual = self._plane.usual_fields(self.server_state.default_headers)
+        self.transport.write(b"".join((STATUS_LINE[reply.status], usual, reply.head(), end, reply.body)))
         if is_last:
             self.transport.close()
         self.on_response_complete()

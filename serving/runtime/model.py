@@ -9,6 +9,7 @@ from kserve.model import Model
 from kelp.frame.online import Online
 from kelp.frame.transform import RawType
 from serving.runtime.answer import Answer, Request, answer
+from serving.runtime.metrics import ModelMetrics
 
 OFF_LOOP_ROWS = 1000
 """Batches of more rows are scored in a thread, so that health checks and small requests are not kept waiting."""
@@ -31,10 +32,11 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no types
     already parsed, and its answer is written in the protocol they came in.
     """
 
-    def __init__(self, name: str, version: int, online: Online) -> None:
+    def __init__(self, name: str, version: int, online: Online, load_s: float = 0.0) -> None:
         super().__init__(name)
         self.version = str(version)
         self.online = online
+        self.metrics = ModelMetrics(has_classes=bool(online.scorer.transform.classes), load_s=load_s)
         self.ready = True
 
     async def predict(self, payload: Request, headers: dict[str, str] | None = None) -> Answer:

@@ -25,8 +25,8 @@ class Options:
     """One server process.
 
     `public_key` is the EC key in PEM that every version must be signed with; None serves unsigned ones.
-    `pseudonym_key` is needed by models with private columns.
-    `body_limit` is in bytes; `grace_s` is how long requests may take to finish after SIGTERM.
+    `pseudonym_key` is needed by models with private columns. `arm` is what metrics and events call this process in a
+    rollout. `body_limit` is in bytes; `grace_s` is how long requests may take to finish after SIGTERM.
     """
 
     models: tuple[ModelSource, ...]
@@ -36,6 +36,7 @@ class Options:
     pseudonym_key: Path | None
     body_limit: int
     grace_s: int
+    arm: str
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
@@ -67,6 +68,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         pseudonym_key=found.pseudonym_key,
         body_limit=found.max_body_bytes,
         grace_s=found.grace_seconds,
+        arm=found.arm,
     )
 
 
@@ -100,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--grace-seconds", type=_positive, default=_GRACE_S, help="to finish requests at SIGTERM; default: %(default)s"
     )
+    parser.add_argument("--arm", type=_name, default="champion", help="its part in a rollout; default: %(default)s")
     return parser
 
 

@@ -8,7 +8,7 @@ that are answered before one is built. No exception leaves it: what fails is a r
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from kelp.errors import KelpError, TooLarge
 from kelp.log import context
 from serving.runtime.answer import Answer, Request, answer
 from serving.runtime.endpoint import JSON_LENGTH, Endpoint, Fields, find_endpoint, hot_paths
-from serving.runtime.metrics import RequestMetrics
 from serving.runtime.model import ServedModel
 
 OFF_LOOP_BYTES = 256 * 1024
@@ -46,23 +45,43 @@ class Reply:
             fields.append((JSON_LENGTH, b"%d" % self.json_length))
         return fields
 
+    def head(self) -> bytes:
+        """The same fields as lines."""
+        if self.json_length is not None or self.model is None:
+            return header_lines(self.fields())
+        return b"content-type: application/json\r\nx-model-version: %b\r\ncontent-length: %d\r\n" % (
+            self.model.version.encode(),
+            len(self.body),
+        )
+
 
 class Plane:
     """Answers prediction requests for the models of one process."""
 
-    def __init__(self, models: Mapping[str, ServedModel], *, body_limit: int, metrics: RequestMetrics) -> None:
+    def __init__(self, models: Mapping[str, ServedModel], *, body_limit: int) -> None:
         self.models = models
         self.body_limit = body_limit
         self.hot_paths = hot_paths(models)
-        self._metrics = metrics
+        self._usual: tuple[object, bytes] = (None, b"")
+
+    def usual_fields(self, fields: list[tuple[bytes, bytes]]) -> bytes:
+        """The lines of what uvicorn sends with every response, which it replaces every second."""
+        if self._usual[0] is not fields:
+            self._usual = (fields, header_lines(fields))
+        return self._usual[1]
 
     async def answer(self, method: str, path: str, fields: Fields, body: bytes | None, started: float) -> Reply:
-        """Answer one request; its body is None if it has more bytes than the limit.
+        """Answer one request.
 
         Args:
-            started: when its header was complete, of `time.perf_counter`.
+            method: of the request.
+            path: decoded.
+            fields: the header.
+            body: None if it has more bytes than the limit.
+            started: when the header was complete, of `time.perf_counter`.
         """
         endpoint = None
+        scores: Sequence[float] = ()
         try:
             endpoint = find_endpoint(self.models, method, path)
             if body is None:
@@ -73,32 +92,34 @@ class Plane:
                 )
             request = await _off_loop_if_large(body, endpoint.read, fields, body)
             found = await endpoint.model.predict(request)
-            reply = self._answered(endpoint, request, found)
+            reply = _answered(endpoint, request, found)
+            scores = found.scores
         except Exception as error:
             reply = _refused(endpoint.model if endpoint else None, error)
         if endpoint is not None:
-            self._count(endpoint, reply, started)
+            endpoint.model.metrics.count(reply.status, time.perf_counter() - started, scores)
         return reply
 
     def answer_now(self, endpoint: Endpoint, fields: Fields, body: bytes, started: float) -> Reply | None:
         """Answer a request at once; None, and nothing has happened, if a thread should: then `answer` does."""
+        model = endpoint.model
+        scores: Sequence[float] = ()
         try:
             request = endpoint.read(fields, body)
-            if endpoint.model.is_for_a_thread(request):
+            if model.is_for_a_thread(request):
                 return None
-            reply = self._answered(endpoint, request, answer(endpoint.model.online, request))
+            found = answer(model.online, request)
+            reply = _answered(endpoint, request, found)
+            scores = found.scores
         except Exception as error:
-            reply = _refused(endpoint.model, error)
-        self._count(endpoint, reply, started)
+            reply = _refused(model, error)
+        model.metrics.count(reply.status, time.perf_counter() - started, scores)
         return reply
 
-    def _answered(self, endpoint: Endpoint, request: Request, found: Answer) -> Reply:
-        body, json_length = endpoint.write(request, found, endpoint.model)
-        return Reply(200, body, endpoint.model, json_length)
 
-    def _count(self, endpoint: Endpoint, reply: Reply, started: float) -> None:
-        model = endpoint.model
-        self._metrics.count(model.name, model.version, reply.status, time.perf_counter() - started)
+def header_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Header fields as they are sent."""
+    return b"".join(b"%b: %b\r\n" % field for field in fields)
 
 
 def error_body(message: str, fix: str = "") -> bytes:
@@ -107,6 +128,11 @@ def error_body(message: str, fix: str = "") -> bytes:
 
 
 FAILED = error_body("the server failed; its log says how")
+
+
+def _answered(endpoint: Endpoint, request: Request, found: Answer) -> Reply:
+    body, json_length = endpoint.write(request, found, endpoint.model)
+    return Reply(200, body, endpoint.model, json_length)
 
 
 async def _off_loop_if_large(body: bytes, read: Callable[..., Any], *arguments: Any) -> Any:

@@ -7,13 +7,16 @@ gRPC is not served.
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
 import sys
+import time
 from functools import partial
 from types import FrameType
 
+import onnxruntime  # noqa: F401  # takes longer to import than a model to load
 from kserve.model_server import ModelServer
 from kserve.protocol.rest.server import RESTServer
 from prometheus_client import REGISTRY
@@ -21,10 +24,10 @@ from prometheus_client import REGISTRY
 from kelp.errors import EnvironmentFault
 from serving.runtime.front import Front
 from serving.runtime.hot import HotProtocol
-from serving.runtime.load import load_version, pseudonym_key, signed_with
-from serving.runtime.metrics import RequestMetrics
+from serving.runtime.load import Verify, load_version, pseudonym_key, signed_with
+from serving.runtime.metrics import Metrics
 from serving.runtime.model import ServedModel
-from serving.runtime.options import Options
+from serving.runtime.options import ModelSource, Options
 from serving.runtime.plane import Plane
 
 logger = logging.getLogger(__name__)
@@ -43,7 +46,7 @@ class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
             event_loop="uvloop",
         )
         self._bound = bound
-        self._body_limit = options.body_limit
+        self._options = options
 
     def _add_middlewares(self, app: object) -> None:
         """KServe's only middleware logs the time of every request; ours are counted instead."""
@@ -54,7 +57,9 @@ class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
 
         self.create_application()
         models = self.dataplane.model_registry.get_models()
-        plane = Plane(models, body_limit=self._body_limit, metrics=RequestMetrics(REGISTRY))
+        plane = Plane(models, body_limit=self._options.body_limit)
+        arm = self._options.arm
+        Metrics(REGISTRY, {(model.name, model.version, arm): model.metrics for model in models.values()})
         self.config.app = Front(app, plane)
         self.config.http = partial(HotProtocol, plane)
         await self._server.serve(sockets=[self._bound])
@@ -86,15 +91,20 @@ def serve(options: Options) -> None:
     with _bind(options.host, options.port) as bound:
         check = signed_with(options.public_key) if options.public_key is not None else None
         key = pseudonym_key(options.pseudonym_key) if options.pseudonym_key is not None else None
-        models = [
-            ServedModel(source.name, source.version, load_version(source.folder, check, key))
-            for source in options.models
-        ]
+        models = [_load(source, check, key) for source in options.models]
         _quieten_libraries()
+        gc.collect()
+        gc.freeze()  # what is loaded now stays: the collector need not look at it again
         server = _Server(http_port=options.port, enable_grpc=False, enable_latency_logging=False, workers=1)
         served = ", ".join(f"{model.name} {model.version}" for model in models)
         logger.info("serving %s at http://%s:%d", served, options.host, options.port)
         server.run(models, bound, options)
+
+
+def _load(source: ModelSource, check: Verify | None, key: bytes | None) -> ServedModel:
+    started = time.perf_counter()
+    online = load_version(source.folder, check, key)
+    return ServedModel(source.name, source.version, online, time.perf_counter() - started)
 
 
 def _bind(host: str, port: int) -> socket.socket:

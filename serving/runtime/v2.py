@@ -78,6 +78,10 @@ def _tensors(inputs: Sequence[Any], tail: bytes) -> tuple[Tensor, ...]:
     tensors = []
     start = 0
     for position, entry in enumerate(inputs):
+        plain = _plain(entry)
+        if plain is not None:
+            tensors.append(plain)
+            continue
         place = f"inputs[{position}]"
         if not isinstance(entry, dict):
             raise RequestError(f"expected a tensor, found {described(entry)}", place=place)
@@ -99,6 +103,20 @@ def _tensors(inputs: Sequence[Any], tail: bytes) -> tuple[Tensor, ...]:
     if start != len(tail):
         raise RequestError(f"expected {start} bytes of binary tensors after the JSON, found {len(tail)}", place="body")
     return tuple(tensors)
+
+
+def _plain(entry: Any) -> Tensor | None:
+    """A tensor of JSON data without parameters, if it has nothing to complain about; the rest is for `_tensors`."""
+    if type(entry) is not dict or "parameters" in entry:
+        return None
+    get = entry.get
+    name, datatype, shape, data = get("name"), get("datatype"), get("shape"), get("data")
+    if type(name) is not str or type(datatype) is not str or type(shape) is not list or type(data) is not list:
+        return None
+    for size in shape:
+        if type(size) is not int or size < 0:
+            return None
+    return Tensor(name, datatype, tuple(shape), data)
 
 
 def _string(entry: dict[str, Any], key: str, place: str) -> str:

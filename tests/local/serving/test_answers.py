@@ -141,14 +141,14 @@ def test_every_model_is_ready_and_describes_itself(client: httpx.Client, model: 
 def test_metrics_count_requests_by_version_and_status(client: httpx.Client) -> None:
     def count(status: int) -> float:
         lines = client.get("/metrics").text.splitlines()
-        name = f'kelp_requests_total{{model="fraud",status="{status}",version="3"}}'
+        name = f'kelp_requests_total{{arm="champion",code="{status}",model="fraud",version="3"}}'
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
 
     good, bad = count(200), count(400)
     client.post(V1, json={"instances": [ROW]})
     client.post(V1, json={})
     assert (count(200), count(400)) == (good + 1, bad + 1)
-    assert 'kelp_request_seconds_count{model="fraud",version="3"}' in client.get("/metrics").text
+    assert 'kelp_request_seconds_count{arm="champion",model="fraud",version="3"}' in client.get("/metrics").text
 
 
 def test_large_batch_is_answered_row_by_row_alike(client: httpx.Client) -> None:

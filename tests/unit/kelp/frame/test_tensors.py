@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -132,7 +131,7 @@ def test_missing_values_in_rows_become_the_fill(payments: Transform) -> None:
     ],
 )
 def test_wrong_rows_tensor_is_refused(payments: Transform, change: dict[str, Any], message: str) -> None:
-    tensor = replace(Tensor("rows", "FP32", (1, 7), [0.0] * 7), **change)
+    tensor = Tensor("rows", "FP32", (1, 7), [0.0] * 7)._replace(**change)
     with pytest.raises(RequestError) as caught:
         batch_from_tensors(payments, [tensor])
     assert message in str(caught.value)

@@ -13,7 +13,7 @@ from kelp.frame.online import Online
 from kelp.frame.scorer import Scorer
 from kelp.frame.transform import Feature, RawColumn, Transform, Window
 from serving.runtime.front import Front, Message, Receive, Scope, Send
-from serving.runtime.metrics import RequestMetrics
+from serving.runtime.metrics import Metrics
 from serving.runtime.model import OFF_LOOP_ROWS, ServedModel
 from serving.runtime.plane import Plane
 from serving.runtime.v1 import V1Request
@@ -65,8 +65,9 @@ async def app_failing_after_its_reply(scope: Scope, receive: Receive, send: Send
 
 def a_front(app: Any = quiet_app, problem: Exception | None = None, registry: CollectorRegistry | None = None) -> Front:
     model = ServedModel("price", 3, Online(Scorer(AMOUNT, Doubling(problem))))
-    metrics = RequestMetrics(registry or CollectorRegistry())
-    return Front(app, Plane({"price": model}, body_limit=1_000_000, metrics=metrics))
+    if registry is not None:
+        Metrics(registry, {("price", "3", "champion"): model.metrics})
+    return Front(app, Plane({"price": model}, body_limit=1_000_000))
 
 
 def asked(front: Front, *chunks: bytes, method: str = "POST", path: str = "/v1/models/price:predict") -> list[Message]:
@@ -104,7 +105,7 @@ def test_failing_model_is_500_without_details(rows: int) -> None:
     start, answer = asked(a_front(problem=RuntimeError("secret"), registry=registry), body)
     assert start["status"] == 500
     assert b"secret" not in answer["body"]
-    labels = {"model": "price", "version": "3", "status": "500"}
+    labels = {"model": "price", "version": "3", "arm": "champion", "code": "500"}
     assert registry.get_sample_value("kelp_requests_total", labels) == 1
 
 
@@ -112,7 +113,9 @@ def test_unknown_models_make_no_metric() -> None:
     registry = CollectorRegistry()
     start, _ = asked(a_front(registry=registry), b"{}", path="/v1/models/other:predict")
     assert start["status"] == 404
-    assert [sample for metric in registry.collect() for sample in metric.samples] == []
+    assert [
+        sample for metric in registry.collect() for sample in metric.samples if sample.name == "kelp_requests_total"
+    ] == []
 
 
 def test_reply_of_an_application_that_fails_afterwards_is_kept() -> None:
@@ -151,7 +154,7 @@ def test_request_that_would_wait_for_another_does_not_block_the_event_loop() -> 
 
 def test_metadata_of_a_model_with_a_history_is_answered_here_and_others_by_kserve() -> None:
     model = ServedModel("price", 3, Online(Scorer(QUOTES, Doubling()), History(QUOTES)))
-    front = Front(quiet_app, Plane({"price": model}, body_limit=9, metrics=RequestMetrics(CollectorRegistry())))
+    front = Front(quiet_app, Plane({"price": model}, body_limit=9))
     start, body = asked(front, b"", method="GET", path="/v2/models/price")
     assert start["status"] == 200
     assert json.loads(body["body"])["history"]["entities"] == 0

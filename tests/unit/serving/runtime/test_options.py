@@ -15,6 +15,7 @@ def test_defaults_are_the_stated_ones() -> None:
         pseudonym_key=None,
         body_limit=16 * 1024 * 1024,
         grace_s=30,
+        arm="champion",
     )
 
 

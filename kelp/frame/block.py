@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All number columns of a request checked at once: array operations accept, and never explain.
+
+A request has few rows and many columns, so a column at a time costs more than the model. What is not accepted here
+goes through `kelp.frame.values`, which decides and names the wrong value.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from kelp.frame.compute import Column
+from kelp.frame.parts import RawColumn
+
+_EXACT = 2.0**53  # beyond it a float64 compares unlike the whole number it was made of
+_NUMBERS = {int, float}
+_NUMBERS_OR_NULL = {int, float, type(None)}
+
+
+class NumberBlock:
+    """The columns of type int and float, in their order."""
+
+    def __init__(self, columns: Iterable[RawColumn]) -> None:
+        numbers = [column for column in columns if column.type in ("int", "float")]
+        self.names = tuple(column.name for column in numbers)
+        self.needed = frozenset(self.names)
+        self._least = np.array([[max(column.limits[0], -_EXACT)] for column in numbers])
+        self._greatest = np.array([[min(column.limits[1], _EXACT)] for column in numbers])
+        self._whole = np.array([position for position, column in enumerate(numbers) if column.type == "int"], dtype=int)
+        self._accepted = _NUMBERS_OR_NULL if all(column.nullable for column in numbers) else _NUMBERS
+        self._pick: Callable[[Any], Any] | None = itemgetter(*self.names) if len(numbers) > 1 else None
+
+    def of_objects(self, rows: Sequence[dict[str, Any]]) -> dict[str, Column]:
+        """The columns of rows by name; empty unless every value is there and accepted."""
+        if self._pick is None:
+            return {}
+        try:
+            flat = list(chain.from_iterable(map(self._pick, rows)))
+        except KeyError:
+            return {}
+        return self._checked(flat, lambda array: array.reshape(len(rows), -1).T)
+
+    def of_columns(self, columns: Sequence[list[Any]]) -> dict[str, Column]:
+        """The columns from their values, in the order of `names` and of one length; empty unless all are accepted."""
+        return self._checked(list(chain.from_iterable(columns)), lambda array: array.reshape(len(columns), -1))
+
+    def _checked(self, flat: list[Any], shaped: Callable[[Column], Column]) -> dict[str, Column]:
+        if not self._accepted.issuperset(map(type, flat)):
+            return {}
+        try:
+            values = shaped(np.array(flat, dtype=np.float64))  # None becomes NaN
+        except OverflowError:
+            return {}
+        is_missing = np.isnan(values)
+        if np.count_nonzero(is_missing) != flat.count(None):
+            return {}
+        is_accepted = (values >= self._least) & (values <= self._greatest)
+        if len(self._whole):
+            whole = values[self._whole]
+            is_accepted[self._whole] &= np.rint(whole) == whole
+        return dict(zip(self.names, values, strict=True)) if (is_accepted | is_missing).all() else {}
