@@ -8,15 +8,22 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kelp.cli.session import Session
 from kelp.errors import EnvironmentFault, InputError, KelpError, NotFound
 
+if TYPE_CHECKING:
+    from kelp.audit.record import Record
+
 _READY_S = 60
+_RECORDS = 20
 
 
 def up(
@@ -25,8 +32,11 @@ def up(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="the server's port on 127.0.0.1; 0 takes a free one")
     ] = 8080,
+    page_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="the page's port on 127.0.0.1; 0 takes a free one")
+    ] = 0,
 ) -> None:
-    """Serve the champions until Ctrl-C."""
+    """Serve the champions, and a page about them, until Ctrl-C."""
     from kelp.cli.server import Up, read_up, write_up
 
     session: Session = context.obj
@@ -46,9 +56,10 @@ def up(
         try:
             _wait_ready(address, process)
             file = write_up(session.workspace, Up(pid=os.getpid(), address=address, models=champions))
-            _say(session, address, champions)
             try:
-                process.wait()
+                with _page(session, address, champions, page_port) as page:
+                    _say(session, address, champions, page)
+                    process.wait()
             finally:
                 file.unlink(missing_ok=True)
         except KeyboardInterrupt:
@@ -124,7 +135,36 @@ def _wait_ready(address: str, process: "subprocess.Popen[bytes]") -> None:
     raise EnvironmentFault(f"the server was not ready within {_READY_S} s", place=address, fix="read the lines above")
 
 
-def _say(session: Session, address: str, champions: dict[str, int]) -> None:
+@contextmanager
+def _page(session: Session, address: str, champions: dict[str, int], port: int) -> Iterator[str]:
+    """The page's address, while it is served."""
+    from kelp.cli.page_server import page_app, serving
+    from kelp.cli.up_page import up_page
+    from kelp.cli.watch import Watch
+
+    with (
+        Watch(champions, partial(_metrics, address), partial(_records, session)) as watch,
+        serving(page_app(up_page(address), lambda: watch.state), port) as page,
+    ):
+        yield page
+
+
+def _metrics(address: str) -> str:
+    import httpx
+
+    try:
+        return httpx.get(f"{address}/metrics", timeout=1).raise_for_status().text
+    except httpx.HTTPError as error:
+        raise OSError(str(error)) from error
+
+
+def _records(session: Session) -> "Sequence[Record]":
+    log = session.registry.log
+    return [entry.record for entry in log.entries(max(0, log.size() - _RECORDS), _RECORDS)]
+
+
+def _say(session: Session, address: str, champions: dict[str, int], page: str) -> None:
     for name, version in champions.items():
         session.err.print(f"serving [bold]{name}[/] version {version} at {address}/v1/models/{name}:predict")
+    session.err.print(f"page  {page}")
     session.err.print("Ctrl-C stops it")

@@ -8,7 +8,7 @@ from importlib.resources import files
 from components.evaluate.report.markup import Html, join, tag
 
 
-def page(title: str, *parts: Html | None, style: str = "", script: str = "") -> str:
+def page(title: str, *parts: Html | None, style: str = "", script: str = "", has_fetches: bool = False) -> str:
     """Return the whole page.
 
     Args:
@@ -16,9 +16,11 @@ def page(title: str, *parts: Html | None, style: str = "", script: str = "") -> 
         parts: header and sections, one after the other.
         style: CSS after the report's.
         script: run at the end of the page; the page's policy names its digest, so nothing else can run.
+        has_fetches: whether the script asks the server that the page came from; nobody else can be asked.
     """
     allowed = f"; script-src 'sha256-{_digest(script)}'" if script else ""
-    policy = f"default-src 'none'; style-src 'unsafe-inline'{allowed}"
+    asked = "; connect-src 'self'" if has_fetches else ""
+    policy = f"default-src 'none'; style-src 'unsafe-inline'{allowed}{asked}"
     css = files("components.evaluate.report").joinpath("report.css").read_text(encoding="utf-8")
     head = tag(
         "head",
