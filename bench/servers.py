@@ -115,7 +115,7 @@ def ours(folder: Path, log_url: str) -> Iterator[Server]:
     """Run kelp's server with its prediction log."""
     port = _free_port()
     command = ["serving.runtime", "--model", f"kelp={folder / '1'}=1", "--http-port", str(port)]
-    with _server("kelp", port, [*command], folder) as server:
+    with _server("kelp", port, [*command, "--log-url", log_url], folder) as server:
         yield server
 
 

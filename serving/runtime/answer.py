@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from kelp.frame.online import Online
 from kelp.frame.scorer import Scores
@@ -11,6 +11,10 @@ from kelp.frame.transform import Column, Matrix, Transform
 
 Batch = Mapping[str, Column] | Matrix
 """Raw columns, maybe with windows, or a matrix that is already transformed."""
+
+
+Values = dict[str, list[Any]]
+"""JSON values by name, one a row."""
 
 
 class Request(Protocol):
@@ -25,6 +29,9 @@ class Request(Protocol):
 
     def cell(self, column: str, row: int) -> str:
         """Name a value in a message."""
+
+    def raw(self, transform: Transform) -> tuple[Values, Values]:
+        """What came, of a request that was answered: declared raw columns, or else features."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _BODY_LIMIT = 16 * 1024 * 1024
 _GRACE_S = 30
+_QUEUE = 10_000
+_DRAIN_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Options:
     `public_key` is the EC key in PEM that every version must be signed with; None serves unsigned ones.
     `pseudonym_key` is needed by models with private columns. `arm` is what metrics and events call this process in a
     rollout. `body_limit` is in bytes; `grace_s` is how long requests may take to finish after SIGTERM.
+    `log_url` gets the prediction log, of which at most `log_queue` events wait, and at SIGTERM for `log_drain_s`.
     """
 
     models: tuple[ModelSource, ...]
@@ -37,6 +41,9 @@ class Options:
     body_limit: int
     grace_s: int
     arm: str
+    log_url: str | None
+    log_queue: int
+    log_drain_s: int
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
@@ -69,6 +76,9 @@ def parse_options(arguments: Sequence[str]) -> Options:
         body_limit=found.max_body_bytes,
         grace_s=found.grace_seconds,
         arm=found.arm,
+        log_url=found.log_url,
+        log_queue=found.log_queue,
+        log_drain_s=found.log_drain_seconds,
     )
 
 
@@ -103,7 +113,21 @@ def _parser() -> argparse.ArgumentParser:
         "--grace-seconds", type=_positive, default=_GRACE_S, help="to finish requests at SIGTERM; default: %(default)s"
     )
     parser.add_argument("--arm", type=_name, default="champion", help="its part in a rollout; default: %(default)s")
+    parser.add_argument("--log-url", type=_url, metavar="URL", help="where the prediction log goes; none if left out")
+    parser.add_argument(
+        "--log-queue", type=_positive, default=_QUEUE, help="events that may wait; default: %(default)s"
+    )
+    parser.add_argument(
+        "--log-drain-seconds", type=_positive, default=_DRAIN_S, help="to send them at SIGTERM; default: %(default)s"
+    )
     return parser
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise argparse.ArgumentTypeError(f"expected http://... or https://..., got {text!r}")
+    return text
 
 
 def _name(text: str) -> str:

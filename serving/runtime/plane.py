@@ -8,7 +8,7 @@ that are answered before one is built. No exception leaves it: what fails is a r
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,9 @@ from kelp.errors import KelpError, TooLarge
 from kelp.log import context
 from serving.runtime.answer import Answer, Request, answer
 from serving.runtime.endpoint import JSON_LENGTH, Endpoint, Fields, find_endpoint, hot_paths
+from serving.runtime.log import PredictionLog
 from serving.runtime.model import ServedModel
+from serving.runtime.record import Record
 
 OFF_LOOP_BYTES = 256 * 1024
 """Larger bodies are parsed in a thread."""
@@ -58,10 +60,11 @@ class Reply:
 class Plane:
     """Answers prediction requests for the models of one process."""
 
-    def __init__(self, models: Mapping[str, ServedModel], *, body_limit: int) -> None:
+    def __init__(self, models: Mapping[str, ServedModel], *, body_limit: int, log: PredictionLog | None = None) -> None:
         self.models = models
         self.body_limit = body_limit
         self.hot_paths = hot_paths(models)
+        self._log = log
         self._usual: tuple[object, bytes] = (None, b"")
 
     def usual_fields(self, fields: list[tuple[bytes, bytes]]) -> bytes:
@@ -81,7 +84,6 @@ class Plane:
             started: when the header was complete, of `time.perf_counter`.
         """
         endpoint = None
-        scores: Sequence[float] = ()
         try:
             endpoint = find_endpoint(self.models, method, path)
             if body is None:
@@ -93,28 +95,29 @@ class Plane:
             request = await _off_loop_if_large(body, endpoint.read, fields, body)
             found = await endpoint.model.predict(request)
             reply = _answered(endpoint, request, found)
-            scores = found.scores
         except Exception as error:
-            reply = _refused(endpoint.model if endpoint else None, error)
-        if endpoint is not None:
-            endpoint.model.metrics.count(reply.status, time.perf_counter() - started, scores)
+            return _refused(endpoint.model if endpoint else None, error, started)
+        self._keep(Record(endpoint, fields, body, found, time.time(), time.perf_counter() - started))
         return reply
 
     def answer_now(self, endpoint: Endpoint, fields: Fields, body: bytes, started: float) -> Reply | None:
         """Answer a request at once; None, and nothing has happened, if a thread should: then `answer` does."""
         model = endpoint.model
-        scores: Sequence[float] = ()
         try:
             request = endpoint.read(fields, body)
             if model.is_for_a_thread(request):
                 return None
             found = answer(model.online, request)
             reply = _answered(endpoint, request, found)
-            scores = found.scores
         except Exception as error:
-            reply = _refused(model, error)
-        model.metrics.count(reply.status, time.perf_counter() - started, scores)
+            return _refused(model, error, started)
+        self._keep(Record(endpoint, fields, body, found, time.time(), time.perf_counter() - started))
         return reply
+
+    def _keep(self, record: Record) -> None:
+        record.endpoint.model.metrics.count(200, record.seconds, record.answer.scores)
+        if self._log is not None:
+            self._log.put(record)
 
 
 def header_lines(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
@@ -141,14 +144,15 @@ async def _off_loop_if_large(body: bytes, read: Callable[..., Any], *arguments: 
     return read(*arguments)
 
 
-def _refused(model: ServedModel | None, error: Exception) -> Reply:
-    """The reply, and one line in the log without the message, which may quote personal data from the request."""
-    names = {"model": model.name, "version": model.version} if model is not None else {}
-    if not isinstance(error, KelpError):
-        logger.error("a prediction failed", exc_info=error)
-        return Reply(500, FAILED, model)
-    status = error.http_status
-    with context(**names):
+def _refused(model: ServedModel | None, error: Exception, started: float) -> Reply:
+    """The reply, counted, and one line in the log without the message, which may quote personal data."""
+    status = error.http_status if isinstance(error, KelpError) else 500
+    if model is not None:
+        model.metrics.count(status, time.perf_counter() - started, ())
+    with context(**({"model": model.name, "version": model.version} if model is not None else {})):
+        if not isinstance(error, KelpError):
+            logger.error("a prediction failed", exc_info=error)
+            return Reply(500, FAILED, model)
         if status >= 500:
             logger.error("%d %s", status, error)
         else:

@@ -25,6 +25,7 @@ from kelp.errors import EnvironmentFault
 from serving.runtime.front import Front
 from serving.runtime.hot import HotProtocol
 from serving.runtime.load import Verify, load_version, pseudonym_key, signed_with
+from serving.runtime.log import PredictionLog
 from serving.runtime.metrics import Metrics
 from serving.runtime.model import ServedModel
 from serving.runtime.options import ModelSource, Options
@@ -36,7 +37,7 @@ logger = logging.getLogger(__name__)
 class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
     """KServe's REST server on a socket that is already bound."""
 
-    def __init__(self, server: ModelServer, bound: socket.socket, options: Options) -> None:
+    def __init__(self, server: ModelServer, bound: socket.socket, options: Options, log: PredictionLog | None) -> None:
         super().__init__(
             "kserve.model_server:app",
             server.dataplane,
@@ -47,6 +48,7 @@ class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
         )
         self._bound = bound
         self._options = options
+        self._log = log
 
     def _add_middlewares(self, app: object) -> None:
         """KServe's only middleware logs the time of every request; ours are counted instead."""
@@ -57,7 +59,7 @@ class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
 
         self.create_application()
         models = self.dataplane.model_registry.get_models()
-        plane = Plane(models, body_limit=self._options.body_limit)
+        plane = Plane(models, body_limit=self._options.body_limit, log=self._log)
         arm = self._options.arm
         Metrics(REGISTRY, {(model.name, model.version, arm): model.metrics for model in models.values()})
         self.config.app = Front(app, plane)
@@ -72,11 +74,16 @@ class _Server(ModelServer):  # type: ignore[misc]  # kserve has no types
         """Serve the models until a signal ends the process; requests that have arrived are answered first."""
         for model in models:
             self.register_model(model)
-        rest = _Rest(self, bound, options)
+        log = _prediction_log(options)
+        rest = _Rest(self, bound, options, log)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _leave)  # uvicorn's handlers drain, then raise the signal again for this one
-        with asyncio.Runner(loop_factory=rest.config.get_loop_factory()) as runner:
-            runner.run(rest.start())
+        try:
+            with asyncio.Runner(loop_factory=rest.config.get_loop_factory()) as runner:
+                runner.run(rest.start())
+        finally:
+            if log is not None:
+                log.close(options.log_drain_s)
 
 
 def serve(options: Options) -> None:
@@ -99,6 +106,14 @@ def serve(options: Options) -> None:
         served = ", ".join(f"{model.name} {model.version}" for model in models)
         logger.info("serving %s at http://%s:%d", served, options.host, options.port)
         server.run(models, bound, options)
+
+
+def _prediction_log(options: Options) -> PredictionLog | None:
+    if options.log_url is None:
+        return None
+    log = PredictionLog(options.log_url, most=options.log_queue, arm=options.arm)
+    REGISTRY.register(log)
+    return log
 
 
 def _load(source: ModelSource, check: Verify | None, key: bytes | None) -> ServedModel:

@@ -8,7 +8,7 @@ import orjson
 
 from kelp.frame.rows import columns_from_instances, instance_cell
 from kelp.frame.transform import Column, Transform
-from serving.runtime.answer import Answer
+from serving.runtime.answer import Answer, Values
 from serving.runtime.body import json_object, required
 
 
@@ -30,6 +30,13 @@ class V1Request:
     def cell(self, column: str, row: int) -> str:
         """Name a value in a message."""
         return instance_cell(column, row)
+
+    def raw(self, transform: Transform) -> tuple[Values, Values]:
+        """The declared columns that came."""
+        names = [column.name for column in transform.columns]
+        if isinstance(self.instances[0], list):
+            return {name: [row[place] for row in self.instances] for place, name in enumerate(names)}, {}
+        return {name: [row.get(name) for row in self.instances] for name in names}, {}
 
 
 def parse_v1(body: bytes) -> V1Request:

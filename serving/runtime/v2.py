@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 
 from kelp.errors import RequestError
-from kelp.frame.tensors import Tensor, batch_from_tensors, tensor_cell
+from kelp.frame.tensors import ROWS, Tensor, batch_from_tensors, tensor_cell
 from kelp.frame.transform import Transform
 from kelp.frame.values import described
-from serving.runtime.answer import Answer, Batch
+from serving.runtime.answer import Answer, Batch, Values
 from serving.runtime.binary import binary_data, binary_output
 from serving.runtime.body import json_object, required
 
@@ -43,6 +43,21 @@ class V2Request:
     def cell(self, column: str, row: int) -> str:
         """Name a value in a message."""
         return tensor_cell(column, row)
+
+    def raw(self, transform: Transform) -> tuple[Values, Values]:
+        """The declared columns that came; of the tensor `rows`, the features."""
+        names = {column.name for column in transform.columns}
+        if len(self.tensors) == 1 and self.tensors[0].name == ROWS and ROWS not in transform.declared:
+            flat = _values(self.tensors[0])
+            return {}, {feature.name: flat[at :: transform.width] for at, feature in enumerate(transform.features)}
+        return {tensor.name: _values(tensor) for tensor in self.tensors if tensor.name in names}, {}
+
+
+def _values(tensor: Tensor) -> list[Any]:
+    if not isinstance(tensor.data, list):
+        return list(tensor.data.tolist())
+    is_nested = tensor.data and isinstance(tensor.data[0], list)
+    return [value for row in tensor.data for value in row] if is_nested else tensor.data
 
 
 def parse_v2(body: bytes, json_length: int | None = None) -> V2Request:

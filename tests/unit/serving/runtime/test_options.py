@@ -16,6 +16,9 @@ def test_defaults_are_the_stated_ones() -> None:
         body_limit=16 * 1024 * 1024,
         grace_s=30,
         arm="champion",
+        log_url=None,
+        log_queue=10_000,
+        log_drain_s=10,
     )
 
 

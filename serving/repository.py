@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Repository: many models in one process, each loaded by the first request for it, within a budget of memory.
+
+A name points at one version. A version that cannot be loaded leaves the one before it serving, and `state` says why.
+What a load is, and how many bytes a version takes, is passed in: the repository knows neither ONNX nor HTTP.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Generic, Literal, TypeVar
+
+from kelp.errors import EnvironmentFault, KelpError, NotFound
+from kelp.frame.history_table import HISTORY_FILE
+from kelp.frame.scorer import MODEL_FILE, TRANSFORM_FILE
+from serving.lru import Lru
+
+RETRY_S = 30.0
+"""A version that could not be loaded is not tried again before."""
+
+Loaded = TypeVar("Loaded")
+Status = Literal["cold", "loading", "ready", "failed"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A version of a model, and the folder it is in."""
+
+    name: str
+    version: int
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Lease(Generic[Loaded]):
+    """A loaded version that is not unloaded while the lease lasts."""
+
+    version: int
+    loaded: Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Of one name: `wanted` is the version it points at, `resident` the one in memory, if any.
+
+    status      what a request gets now
+    cold        it waits for a load
+    loading     likewise, and the load has begun; or the version before it answers
+    ready       the wanted version answers
+    failed      `reason` says why the wanted version cannot be loaded; the one before it answers if there is one
+    """
+
+    status: Status
+    wanted: int
+    resident: int | None
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class _Entry:
+    wanted: Source
+    good: Source | None = None  # the newest that was loaded once
+    failure: KelpError | None = None  # of `wanted`
+    failed_at: float = 0.0
+    loading: Lock = field(default_factory=Lock)
+
+
+def estimated_bytes(folder: Path) -> int:
+    """Roughly what a version takes in memory, from above: measured on the examples' trees and networks.
+
+    Raises:
+        EnvironmentFault: the folder cannot be read.
+    """
+    try:
+        sizes = [(folder / name).stat().st_size * factor for name, factor in _IN_MEMORY.items() if name != HISTORY_FILE]
+        history = folder / HISTORY_FILE
+        sizes.append(history.stat().st_size * _IN_MEMORY[HISTORY_FILE] if history.exists() else 0)
+    except OSError as error:
+        raise EnvironmentFault(f"cannot be read ({error.strerror})", place=str(error.filename)) from error
+    return _AT_LEAST + sum(sizes)
+
+
+_AT_LEAST = 150_000
+_IN_MEMORY = {MODEL_FILE: 6, TRANSFORM_FILE: 16, HISTORY_FILE: 40}
+
+
+class Repository(Generic[Loaded]):
+    """Models by name; it may be used by several threads at once."""
+
+    def __init__(
+        self,
+        budget: int,
+        load: Callable[[Source], Loaded],
+        size: Callable[[Path], int] = estimated_bytes,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._size = size
+        self._clock = clock
+        self._lock = Lock()  # of everything below; never held while loading
+        self._entries: dict[str, _Entry] = {}
+        self._lru: Lru[Source] = Lru(budget)
+        self._loaded: dict[Source, Loaded] = {}
+
+    def point(self, source: Source) -> None:
+        """Point a name at a version, which the next request loads; asking again tries one again that failed."""
+        with self._lock:
+            entry = self._entries.get(source.name)
+            if entry is None:
+                self._entries[source.name] = _Entry(source)
+            else:
+                entry.wanted, entry.failure = source, None
+
+    def remove(self, name: str) -> None:
+        """Forget a name; requests under way end as they began.
+
+        Raises:
+            NotFound: there is no such name.
+        """
+        with self._lock:
+            self._known(name)
+            del self._entries[name]
+            self._drop(name)
+
+    def unload(self, name: str) -> None:
+        """Free a model's memory; the next request loads it again.
+
+        Raises:
+            NotFound: there is no such name.
+        """
+        with self._lock:
+            self._known(name)
+            self._drop(name)
+
+    def names(self) -> list[str]:
+        """Every name, loaded or not."""
+        with self._lock:
+            return sorted(self._entries)
+
+    @property
+    def used(self) -> int:
+        """Bytes of all that is loaded or being loaded, as estimated."""
+        with self._lock:
+            return self._lru.used
+
+    def state(self, name: str) -> State:
+        """What a request for the name would get.
+
+        Raises:
+            NotFound: there is no such name.
+        """
+        with self._lock:
+            entry = self._known(name)
+            resident = next((found for found in (entry.wanted, entry.good) if found in self._loaded), None)
+            number = resident.version if resident is not None else None
+            if entry.failure is not None:
+                return State("failed", entry.wanted.version, number, str(entry.failure))
+            if resident == entry.wanted:
+                return State("ready", entry.wanted.version, number)
+            return State("loading" if entry.loading.locked() else "cold", entry.wanted.version, number)
+
+    @contextmanager
+    def use(self, name: str) -> Iterator[Lease[Loaded]]:
+        """Lend a model's version; one that is not in memory is loaded first, once however many ask.
+
+        Raises:
+            NotFound: there is no such name.
+            EnvironmentFault: there is no memory for it beside what is in use.
+            KelpError: as its load, when no version before it can answer.
+        """
+        source, loaded = self._lent(name)
+        try:
+            yield Lease(source.version, loaded)
+        finally:
+            with self._lock:
+                if self._lru.release(source):
+                    del self._loaded[source]
+
+    def _lent(self, name: str) -> tuple[Source, Loaded]:
+        with self._lock:
+            entry = self._known(name)
+            source = self._best(entry)
+            if source in self._lru and source in self._loaded:
+                return self._used(source)
+            if entry.loading.locked() and entry.good is not None and entry.good in self._lru:
+                return self._used(entry.good)  # the version before answers while the new one is loaded
+        with entry.loading:
+            return self._bring(entry)
+
+    def _bring(self, entry: _Entry) -> tuple[Source, Loaded]:
+        """Load what an entry points at, or the version before it. The caller holds `entry.loading`."""
+        with self._lock:
+            source = self._best(entry)
+            if source in self._lru:
+                return self._used(source)
+        try:
+            return self._brought(entry, source)
+        except KelpError as error:
+            with self._lock:
+                if source == entry.wanted and not isinstance(error, _NoRoom):
+                    entry.failure, entry.failed_at = error, self._clock()
+                    logger.error("%s version %d cannot be loaded: %s", source.name, source.version, error)
+                good = entry.good
+                if good is None or good == source:
+                    raise
+                if good in self._lru:
+                    return self._used(good)
+            return self._brought(entry, good)
+
+    def _brought(self, entry: _Entry, source: Source) -> tuple[Source, Loaded]:
+        size = self._size(source.folder)
+        with self._lock:
+            gone = self._lru.take(source, size)
+            if gone is None:
+                raise _NoRoom(
+                    f"expected room for {size} bytes, found {self._lru.budget} in all and too many in use",
+                    place=source.name,
+                    fix="ask again later, or raise the budget",
+                )
+            for other in gone:
+                del self._loaded[other]
+        try:
+            loaded = self._load(source)
+        except BaseException:
+            with self._lock:
+                self._lru.drop(source)
+                self._lru.release(source)
+            raise
+        with self._lock:
+            self._loaded[source] = loaded
+            before, entry.good = entry.good, source
+            if before is not None and before != source and before in self._lru and self._lru.drop(before):
+                del self._loaded[before]
+        return source, loaded
+
+    def _best(self, entry: _Entry) -> Source:
+        """The version to serve: the wanted one, unless it failed a moment ago and there is one before it."""
+        if entry.failure is None or self._clock() - entry.failed_at >= RETRY_S:
+            return entry.wanted
+        if entry.good is None:
+            raise entry.failure
+        return entry.good
+
+    def _used(self, source: Source) -> tuple[Source, Loaded]:
+        self._lru.use(source)
+        return source, self._loaded[source]
+
+    def _known(self, name: str) -> _Entry:
+        entry = self._entries.get(name)
+        if entry is None:
+            raise NotFound(f"no model is called {name[:80]}")
+        return entry
+
+    def _drop(self, name: str) -> None:
+        for source in [source for source in self._loaded if source.name == name and source in self._lru]:
+            if self._lru.drop(source):
+                del self._loaded[source]
+
+
+class _NoRoom(EnvironmentFault):
+    """Everything in memory is in use."""
