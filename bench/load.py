@@ -6,6 +6,7 @@ Answers are told apart by their Content-Length; anything but a status of 200 cou
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,12 +18,16 @@ _WARM_UP_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a loop saw: answers a second, the median and the 99th percentile of latency in milliseconds."""
+    """What a loop saw: answers a second, the median and the 99th percentile of latency in milliseconds.
+
+    `cpu_us` is the server's processor time an answer, in microseconds.
+    """
 
     per_second: float
     p50_ms: float
     p99_ms: float
     failures: int
+    cpu_us: float
 
 
 def http_request(path: str, body: bytes, headers: dict[str, str] | None = None) -> bytes:
@@ -32,29 +37,38 @@ def http_request(path: str, body: bytes, headers: dict[str, str] | None = None) 
     return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
 
 
-def measure(port: int, request: bytes, *, connections: int, seconds: float) -> Load:
-    """Run the loop on one core for `seconds`, after half a second that is not counted."""
-    return uvloop.run(_measure(port, request, connections, seconds))
+def measure(port: int, request: bytes, clock: Callable[[], float], *, connections: int, seconds: float) -> Load:
+    """Run the loop on one core for `seconds`, after half a second that is not counted.
+
+    Args:
+        port: of the server.
+        request: is sent again and again.
+        clock: the server's processor time so far, in seconds.
+        connections: how many requests are under way at any time.
+        seconds: how long.
+    """
+    return uvloop.run(_measure(port, request, clock, connections, seconds))
 
 
-async def _measure(port: int, request: bytes, connections: int, seconds: float) -> Load:
+async def _measure(port: int, request: bytes, clock: Callable[[], float], connections: int, seconds: float) -> Load:
     loop = asyncio.get_running_loop()
     clients = [_Client(request) for _ in range(connections)]
     for client in clients:
         await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
     await asyncio.sleep(_WARM_UP_S)
-    start = time.perf_counter()
+    start, start_cpu = time.perf_counter(), clock()
     for client in clients:
         client.latencies.clear()
     await asyncio.sleep(seconds)
-    elapsed = time.perf_counter() - start
+    elapsed, cpu = time.perf_counter() - start, clock() - start_cpu
     for client in clients:
         client.stop()
     latencies = np.concatenate([np.array(client.latencies) for client in clients]) * 1000
     if not len(latencies):
         raise RuntimeError("the server answered nothing")
     p50, p99 = np.percentile(latencies, [50, 99])
-    return Load(len(latencies) / elapsed, float(p50), float(p99), sum(client.failures for client in clients))
+    failures = sum(client.failures for client in clients)
+    return Load(len(latencies) / elapsed, float(p50), float(p99), failures, cpu / len(latencies) * 1e6)
 
 
 class _Client(asyncio.Protocol):

@@ -46,6 +46,11 @@ class Server:
             answer = b"".join(iter(lambda: connection.recv(65_536), b""))
         return answer.partition(b"\r\n\r\n")[2]
 
+    def cpu_s(self) -> float:
+        """Its processor time so far, user's and system's, of all threads."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def resident_mib(self) -> float:
         """The memory that it holds now."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])

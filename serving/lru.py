@@ -22,11 +22,11 @@ class Lru(Generic[Key]):
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.used = 0
+        self._in_use = 0
         self._held: OrderedDict[Key, _Held] = OrderedDict()  # the one used last stands last
 
     def __contains__(self, key: Key) -> bool:
-        held = self._held.get(key)
-        return held is not None and not held.is_leaving
+        return key in self._held
 
     def take(self, key: Key, size: int) -> list[Key] | None:
         """Hold one more, in use from the start; it is not held yet.
@@ -35,27 +35,38 @@ class Lru(Generic[Key]):
             Those that left to make room, or None if there is none: then nothing has changed.
         """
         assert key not in self._held, f"{key} is held already"
-        if self._in_use() + size > self.budget:
+        if self._in_use + size > self.budget:
             return None
         gone = []
-        for other in [other for other, held in self._held.items() if not held.uses]:
-            if self.used + size <= self.budget:
+        free = self.budget - self.used
+        for other, held in self._held.items():
+            if free >= size:
                 break
+            if not held.uses:
+                gone.append(other)
+                free += held.size
+        for other in gone:
             self._remove(other)
-            gone.append(other)
         self._held[key] = _Held(size, uses=1)
         self.used += size
+        self._in_use += size
         return gone
 
     def use(self, key: Key) -> None:
-        """Keep what is held until `release` is called as often."""
-        self._held[key].uses += 1
+        """Keep what is held until `release` is called as often; what was about to leave stays."""
+        held = self._held[key]
+        held.is_leaving = False
+        if not held.uses:
+            self._in_use += held.size
+        held.uses += 1
         self._held.move_to_end(key)
 
     def release(self, key: Key) -> bool:
         """End one use; say whether it left now, as it was dropped in the meantime."""
         held = self._held[key]
         held.uses -= 1
+        if not held.uses:
+            self._in_use -= held.size
         if held.is_leaving and not held.uses:
             self._remove(key)
             return True
@@ -68,9 +79,6 @@ class Lru(Generic[Key]):
         if not held.uses:
             self._remove(key)
         return not held.uses
-
-    def _in_use(self) -> int:
-        return sum(held.size for held in self._held.values() if held.uses)
 
     def _remove(self, key: Key) -> None:
         self.used -= self._held.pop(key).size

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Generic, Literal, TypeVar
@@ -65,10 +65,10 @@ class State:
 @dataclass(slots=True)
 class _Entry:
     wanted: Source
+    loading: Lock  # of the name: held while one of its versions is loaded
     good: Source | None = None  # the newest that was loaded once
     failure: KelpError | None = None  # of `wanted`
     failed_at: float = 0.0
-    loading: Lock = field(default_factory=Lock)
 
 
 def estimated_bytes(folder: Path) -> int:
@@ -87,7 +87,7 @@ def estimated_bytes(folder: Path) -> int:
 
 
 _AT_LEAST = 150_000
-_IN_MEMORY = {MODEL_FILE: 6, TRANSFORM_FILE: 16, HISTORY_FILE: 40}
+_IN_MEMORY = {MODEL_FILE: 6, TRANSFORM_FILE: 16, HISTORY_FILE: 12}
 
 
 class Repository(Generic[Loaded]):
@@ -105,6 +105,7 @@ class Repository(Generic[Loaded]):
         self._clock = clock
         self._lock = Lock()  # of everything below; never held while loading
         self._entries: dict[str, _Entry] = {}
+        self._locks: dict[str, Lock] = {}  # kept when a name is removed: a load may be under way
         self._lru: Lru[Source] = Lru(budget)
         self._loaded: dict[Source, Loaded] = {}
 
@@ -113,7 +114,8 @@ class Repository(Generic[Loaded]):
         with self._lock:
             entry = self._entries.get(source.name)
             if entry is None:
-                self._entries[source.name] = _Entry(source)
+                lock = self._locks.setdefault(source.name, Lock())
+                self._entries[source.name] = _Entry(source, lock)
             else:
                 entry.wanted, entry.failure = source, None
 
@@ -126,7 +128,7 @@ class Repository(Generic[Loaded]):
         with self._lock:
             self._known(name)
             del self._entries[name]
-            self._drop(name)
+            self._drop_all(name)
 
     def unload(self, name: str) -> None:
         """Free a model's memory; the next request loads it again.
@@ -136,7 +138,7 @@ class Repository(Generic[Loaded]):
         """
         with self._lock:
             self._known(name)
-            self._drop(name)
+            self._drop_all(name)
 
     def names(self) -> list[str]:
         """Every name, loaded or not."""
@@ -186,9 +188,9 @@ class Repository(Generic[Loaded]):
         with self._lock:
             entry = self._known(name)
             source = self._best(entry)
-            if source in self._lru and source in self._loaded:
+            if source in self._loaded:
                 return self._used(source)
-            if entry.loading.locked() and entry.good is not None and entry.good in self._lru:
+            if entry.loading.locked() and entry.good in self._loaded:
                 return self._used(entry.good)  # the version before answers while the new one is loaded
         with entry.loading:
             return self._bring(entry)
@@ -197,7 +199,7 @@ class Repository(Generic[Loaded]):
         """Load what an entry points at, or the version before it. The caller holds `entry.loading`."""
         with self._lock:
             source = self._best(entry)
-            if source in self._lru:
+            if source in self._loaded:
                 return self._used(source)
         try:
             return self._brought(entry, source)
@@ -209,7 +211,7 @@ class Repository(Generic[Loaded]):
                 good = entry.good
                 if good is None or good == source:
                     raise
-                if good in self._lru:
+                if good in self._loaded:
                     return self._used(good)
             return self._brought(entry, good)
 
@@ -223,8 +225,8 @@ class Repository(Generic[Loaded]):
                     place=source.name,
                     fix="ask again later, or raise the budget",
                 )
-            for other in gone:
-                del self._loaded[other]
+            left = [self._loaded.pop(other) for other in gone]
+        left.clear()  # freed before the load, and not under the lock
         try:
             loaded = self._load(source)
         except BaseException:
@@ -235,8 +237,10 @@ class Repository(Generic[Loaded]):
         with self._lock:
             self._loaded[source] = loaded
             before, entry.good = entry.good, source
-            if before is not None and before != source and before in self._lru and self._lru.drop(before):
-                del self._loaded[before]
+            if source == entry.wanted:
+                entry.failure = None
+            if before is not None and before != source:
+                self._drop(before)
         return source, loaded
 
     def _best(self, entry: _Entry) -> Source:
@@ -257,10 +261,14 @@ class Repository(Generic[Loaded]):
             raise NotFound(f"no model is called {name[:80]}")
         return entry
 
-    def _drop(self, name: str) -> None:
-        for source in [source for source in self._loaded if source.name == name and source in self._lru]:
-            if self._lru.drop(source):
-                del self._loaded[source]
+    def _drop_all(self, name: str) -> None:
+        for source in [source for source in self._loaded if source.name == name]:
+            self._drop(source)
+
+    def _drop(self, source: Source) -> None:
+        """Let a version leave memory, now or when its last use ends."""
+        if source in self._loaded and self._lru.drop(source):
+            del self._loaded[source]
 
 
 class _NoRoom(EnvironmentFault):

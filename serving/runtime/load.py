@@ -11,10 +11,12 @@ from kelp.frame.history_table import HISTORY_FILE
 from kelp.frame.online import Online
 from kelp.frame.scorer import GOLDEN_FILE, MODEL_FILE, TRANSFORM_FILE
 from kelp.parquet import file_digest
-from kelp.registry.manifest import MANIFEST
+from kelp.registry.manifest import MANIFEST, SIGNATURE
 from kelp.registry.signature import verify
 
 _FETCH = "fetch the version from the registry again"
+_ONNX = "models are served as ONNX; package the version without it"
+_PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
 
 Verify = Callable[[Path], None]
 """Raise IntegrityError unless a version directory is signed as it must be."""
@@ -41,12 +43,14 @@ def load_version(folder: Path, check_signature: Verify | None = None, key: bytes
 
 
 def check_digests(folder: Path) -> None:
-    """Compare every file that `manifest.json` lists with its SHA-256; files it does not list are never read.
+    """Compare every file with the SHA-256 that `manifest.json` lists for it; none may be there that it does not list.
 
     Raises:
         IntegrityError: as `load_version`.
     """
-    for name, expected in _listed(folder / MANIFEST).items():
+    listed = _listed(folder / MANIFEST)
+    _refuse_others(folder, listed)
+    for name, expected in listed.items():
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):
             raise IntegrityError(f"lists {name}, which is outside", place=str(folder / MANIFEST), fix=_FETCH)
@@ -56,6 +60,28 @@ def check_digests(folder: Path) -> None:
             raise IntegrityError(f"cannot be read ({error.strerror})", place=str(path), fix=_FETCH) from error
         if found != expected:
             raise IntegrityError(f"its SHA-256 is {found}, recorded is {expected}", place=str(path), fix=_FETCH)
+
+
+def _refuse_others(folder: Path, listed: dict[str, Any]) -> None:
+    """Refuse a file that the manifest does not list, and any pickle: loading one runs the code in it."""
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_dir() and not path.is_symlink():
+            continue
+        if name not in listed and name not in (MANIFEST, SIGNATURE):
+            raise IntegrityError("is not listed in the manifest", place=str(path), fix=_FETCH)
+        if path.suffix in _PICKLES or _starts_as_pickle(path):
+            raise IntegrityError("is a pickle, which may run any code when it is loaded", place=str(path), fix=_ONNX)
+
+
+def _starts_as_pickle(path: Path) -> bool:
+    """Whether the first two bytes are those of a pickle: the opcode PROTO and a protocol from 2 on."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+    except OSError:
+        return False  # the comparison of digests says what is wrong with it
+    return len(start) == 2 and start[0] == 0x80 and 2 <= start[1] <= 5
 
 
 def _listed(manifest: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,38 @@ def test_file_we_load_must_be_listed(folder: Path, name: str) -> None:
 def test_history_that_is_there_must_be_listed(folder: Path) -> None:
     (folder / "history.parquet").write_bytes(b"added later")
     with pytest.raises(IntegrityError, match=r"does not list history\.parquet"):
+        check_digests(folder)
+
+
+@pytest.mark.parametrize("name", ["weights.bin", "card.md.bak", "deep/er/file"])
+def test_file_that_the_manifest_does_not_list_is_refused(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"added later")
+    with pytest.raises(IntegrityError, match="not listed in the manifest") as caught:
+        check_digests(folder)
+    assert caught.value.place == str(folder / name)
+
+
+def test_link_that_the_manifest_does_not_list_is_refused(folder: Path) -> None:
+    (folder / "linked").symlink_to("/")
+    with pytest.raises(IntegrityError, match="not listed in the manifest"):
+        check_digests(folder)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("name", ["model.bin", "card"])
+def test_pickle_is_refused_though_it_is_listed(folder: Path, name: str, protocol: int) -> None:
+    content = pickle.dumps({"weights": [1.0]}, protocol=protocol)
+    (folder / name).write_bytes(content)
+    write_manifest(folder, {**digests(folder), name: hashlib.sha256(content).hexdigest()})
+    with pytest.raises(IntegrityError, match="is a pickle"):
+        check_digests(folder)
+
+
+def test_name_of_a_pickle_is_refused_whatever_is_in_it(folder: Path) -> None:
+    (folder / "model.pkl").write_bytes(b"text")
+    write_manifest(folder, {**digests(folder), "model.pkl": hashlib.sha256(b"text").hexdigest()})
+    with pytest.raises(IntegrityError, match="is a pickle"):
         check_digests(folder)
 
 
