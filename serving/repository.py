@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -86,7 +87,7 @@ def estimated_bytes(folder: Path) -> int:
     return _AT_LEAST + sum(sizes)
 
 
-_AT_LEAST = 150_000
+_AT_LEAST = 200_000
 _IN_MEMORY = {MODEL_FILE: 6, TRANSFORM_FILE: 16, HISTORY_FILE: 12}
 
 
@@ -206,7 +207,7 @@ class Repository(Generic[Loaded]):
         except KelpError as error:
             with self._lock:
                 if source == entry.wanted and not isinstance(error, _NoRoom):
-                    entry.failure, entry.failed_at = error, self._clock()
+                    entry.failure, entry.failed_at = copy(error), self._clock()  # without its frames
                     logger.error("%s version %d cannot be loaded: %s", source.name, source.version, error)
                 good = entry.good
                 if good is None or good == source:
@@ -241,6 +242,8 @@ class Repository(Generic[Loaded]):
                 entry.failure = None
             if before is not None and before != source:
                 self._drop(before)
+            if self._entries.get(source.name) is not entry:  # removed in the meantime: for this one request
+                self._drop(source)
         return source, loaded
 
     def _best(self, entry: _Entry) -> Source:
@@ -248,7 +251,7 @@ class Repository(Generic[Loaded]):
         if entry.failure is None or self._clock() - entry.failed_at >= RETRY_S:
             return entry.wanted
         if entry.good is None:
-            raise entry.failure
+            raise copy(entry.failure)
         return entry.good
 
     def _used(self, source: Source) -> tuple[Source, Loaded]:
