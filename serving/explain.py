@@ -6,7 +6,6 @@ server calls `Explanations.answer` in a thread. Explaining is a look: no row joi
 so a row that was predicted before is explained as it was answered.
 """
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -14,11 +13,10 @@ from typing import Any
 
 import orjson
 
-from kelp.errors import IntegrityError, TooLarge
-from kelp.frame.contributions import BOOSTER_FILE, REFERENCE_FILE, Contribution, Explainer
+from kelp.errors import TooLarge
+from kelp.frame.contributions import Contribution, Explainer
 from kelp.frame.online import Online
 from kelp.frame.rows import columns_from_instances
-from kelp.registry.manifest import MANIFEST
 from serving.runtime.load import check_digests
 from serving.runtime.v1 import parse_v1
 
@@ -87,13 +85,5 @@ class Explanations:
         with self._lock:
             if self._explainer is None:
                 check_digests(self.folder)
-                _refuse_unlisted(self.folder)
                 self._explainer = Explainer.load(self.folder, self.online.scorer)
             return self._explainer
-
-
-def _refuse_unlisted(folder: Path) -> None:
-    listed = json.loads((folder / MANIFEST).read_bytes())["files"]  # `check_digests` has read it
-    for name in (REFERENCE_FILE, BOOSTER_FILE):
-        if name not in listed and (folder / name).exists():
-            raise IntegrityError(f"does not list {name}", place=str(folder / MANIFEST), fix="fetch the version again")

@@ -76,7 +76,7 @@ def test_bad_input_is_refused_as_in_predict(tmp_path: Path, body: bytes, message
 
 @pytest.mark.parametrize("name", ["model.ubj", "reference.parquet"])
 def test_a_file_that_the_manifest_does_not_list_is_never_read(tmp_path: Path, name: str) -> None:
-    with pytest.raises(IntegrityError, match=f"does not list {name}"):
+    with pytest.raises(IntegrityError, match=f"{name}: is not listed"):
         asked(explanations(tmp_path, name), [ROW])
 
 
