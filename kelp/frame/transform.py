@@ -187,8 +187,8 @@ class Transform(Part):
             else:
                 for position, name in zip(positions, names, strict=True):
                     matrix[:, position] = columns[name]
-            for position, name, compute in self._steps:
-                matrix[:, position] = compute(columns[name])
+            for target, name, compute in self._steps:
+                matrix[:, target] = compute(columns[name])
         if np.isfinite(matrix).all():
             return matrix
         self.fill(matrix)
