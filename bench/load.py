@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -54,7 +55,7 @@ async def _measure(port: int, request: bytes, clock: Callable[[], float], connec
     loop = asyncio.get_running_loop()
     clients = [_Client(request) for _ in range(connections)]
     for client in clients:
-        await loop.create_connection(lambda client=client: client, "127.0.0.1", port)
+        await loop.create_connection(partial(_itself, client), "127.0.0.1", port)
     await asyncio.sleep(_WARM_UP_S)
     start, start_cpu = time.perf_counter(), clock()
     for client in clients:
@@ -69,6 +70,10 @@ async def _measure(port: int, request: bytes, clock: Callable[[], float], connec
     p50, p99 = np.percentile(latencies, [50, 99])
     failures = sum(client.failures for client in clients)
     return Load(len(latencies) / elapsed, float(p50), float(p99), failures, cpu / len(latencies) * 1e6)
+
+
+def _itself(client: "_Client") -> "_Client":
+    return client
 
 
 class _Client(asyncio.Protocol):

@@ -180,12 +180,12 @@ class Transform(Part):
         """
         rows = self._rows(columns)
         matrix = np.empty((rows, self.width), dtype=np.float32)
-        positions, names = self._as_they_are
+        plain, names = self._as_they_are
         with np.errstate(over="ignore"):  # a value beyond float32 becomes inf and is reported below
             if names and rows <= _FEW_ROWS:
-                matrix[:, positions] = np.concatenate([columns[name] for name in names]).reshape(len(names), -1).T
+                matrix[:, plain] = np.concatenate([columns[name] for name in names]).reshape(len(names), -1).T
             else:
-                for position, name in zip(positions, names, strict=True):
+                for position, name in zip(plain, names, strict=True):
                     matrix[:, position] = columns[name]
             for target, name, compute in self._steps:
                 matrix[:, target] = compute(columns[name])

@@ -7,6 +7,12 @@
     load      check a version directory's digests and signature, then load it
     v1, v2    bytes of a request to a batch, scores to bytes of an answer; pure
     model     the kserve.Model that scores a batch
-    front     ASGI: the prediction endpoints, limits and errors; everything else goes to KServe's application
+    endpoint  a model over a protocol, by its path
+    plane     a request to a reply, counted and logged; what the next two ask
+    hot       a connection: answers plain predictions where they are parsed, and leaves the rest to uvicorn
+    front     ASGI: what hot leaves over; what is no prediction goes to KServe's application
+    metrics   what is counted
+    log       answered requests as events, from a queue to a sink; with record and sink
+    slim      KServe without its client of Kubernetes
     server    KServe's ModelServer around all that
 """

@@ -17,6 +17,7 @@ Fields = Mapping[bytes, bytes]
 
 JSON_LENGTH = b"inference-header-content-length"
 
+_EXPLAIN = re.compile(r"/v1/models/([^/]+):explain")
 _V1 = re.compile(r"/v1/models/([^/]+):predict")
 _V2 = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
 
@@ -59,6 +60,21 @@ def find_endpoint(models: Mapping[str, ServedModel], method: str, path: str) -> 
         f"no such endpoint: {method} {path[:200]}",
         fix="predictions are at POST /v1/models/NAME:predict and POST /v2/models/NAME/infer",
     )
+
+
+def explained(models: Mapping[str, ServedModel], fields: Fields, path: str) -> ServedModel:
+    """The model whose scores a path asks to explain.
+
+    Raises:
+        NotFound: the path is another one, or the model is not served here.
+        RequestError: the body is compressed.
+    """
+    match = _EXPLAIN.fullmatch(path)
+    if match is None:
+        raise NotFound(f"no such endpoint: POST {path[:200]}", fix="explanations are at POST /v1/models/NAME:explain")
+    model = _model(models, match[1], None)
+    _check_encoding(fields)
+    return model
 
 
 def _model(models: Mapping[str, ServedModel], name: str, version: str | None) -> ServedModel:

@@ -5,7 +5,7 @@ Why not KServe's own prediction endpoints: many kinds of bad input end there in 
 kept-alive connection is closed, and then the next, good requests of a proxy fail as well. Here every bad request is
 a 4xx that names the field, no exception reaches the HTTP server, and a body is limited before it is parsed.
 The one GET is the metadata of a model with a history, for which KServe's answer has no place.
-KServe's other POST endpoints (explain, load and unload) are not offered: the models are fixed when the server starts.
+KServe's other POST endpoints (load and unload) are not offered: the models are fixed when the server starts.
 Most predictions do not come this far: `serving.runtime.hot` answers them.
 """
 

@@ -2,12 +2,14 @@
 """The kserve.Model of one version: KServe lists it and asks for its readiness and its metadata."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from kserve.model import Model
 
 from kelp.frame.online import Online
 from kelp.frame.transform import RawType
+from serving.explain import Explanations
 from serving.runtime.answer import Answer, Request, answer
 from serving.runtime.metrics import ModelMetrics
 
@@ -32,10 +34,11 @@ class ServedModel(Model):  # type: ignore[misc]  # kserve has no types
     already parsed, and its answer is written in the protocol they came in.
     """
 
-    def __init__(self, name: str, version: int, online: Online, load_s: float = 0.0) -> None:
+    def __init__(self, name: str, version: int, online: Online, folder: Path, load_s: float = 0.0) -> None:
         super().__init__(name)
         self.version = str(version)
         self.online = online
+        self.explanations = Explanations(online, folder)
         self.metrics = ModelMetrics(has_classes=bool(online.scorer.transform.classes), load_s=load_s)
         self.ready = True
 

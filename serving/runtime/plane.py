@@ -17,7 +17,7 @@ import orjson
 from kelp.errors import KelpError, TooLarge
 from kelp.log import context
 from serving.runtime.answer import Answer, Request, answer
-from serving.runtime.endpoint import JSON_LENGTH, Endpoint, Fields, find_endpoint, hot_paths
+from serving.runtime.endpoint import JSON_LENGTH, Endpoint, Fields, explained, find_endpoint, hot_paths
 from serving.runtime.log import PredictionLog
 from serving.runtime.model import ServedModel
 from serving.runtime.record import Record
@@ -84,14 +84,11 @@ class Plane:
             started: when the header was complete, of `time.perf_counter`.
         """
         endpoint = None
+        if method == "POST" and path.endswith(":explain"):
+            return await self._explain(path, fields, body)
         try:
             endpoint = find_endpoint(self.models, method, path)
-            if body is None:
-                raise TooLarge(
-                    f"expected at most {self.body_limit} bytes, found more",
-                    place="body",
-                    fix="send the rows in several requests",
-                )
+            body = self._within_limit(body)
             request = await _off_loop_if_large(body, endpoint.read, fields, body)
             found = await endpoint.model.predict(request)
             reply = _answered(endpoint, request, found)
@@ -99,6 +96,24 @@ class Plane:
             return _refused(endpoint.model if endpoint else None, error, started)
         self._keep(Record(endpoint, fields, body, found, time.time(), time.perf_counter() - started))
         return reply
+
+    async def _explain(self, path: str, fields: Fields, body: bytes | None) -> Reply:
+        """Explain scores, in a thread; not counted, for it takes longer than a prediction and is none."""
+        model = None
+        try:
+            model = explained(self.models, fields, path)
+            return Reply(200, await asyncio.to_thread(model.explanations.answer, self._within_limit(body)), model)
+        except Exception as error:
+            return _refused(model, error)
+
+    def _within_limit(self, body: bytes | None) -> bytes:
+        if body is None:
+            raise TooLarge(
+                f"expected at most {self.body_limit} bytes, found more",
+                place="body",
+                fix="send the rows in several requests",
+            )
+        return body
 
     def answer_now(self, endpoint: Endpoint, fields: Fields, body: bytes, started: float) -> Reply | None:
         """Answer a request at once; None, and nothing has happened, if a thread should: then `answer` does."""
@@ -144,10 +159,13 @@ async def _off_loop_if_large(body: bytes, read: Callable[..., Any], *arguments: 
     return read(*arguments)
 
 
-def _refused(model: ServedModel | None, error: Exception, started: float) -> Reply:
-    """The reply, counted, and one line in the log without the message, which may quote personal data."""
+def _refused(model: ServedModel | None, error: Exception, started: float | None = None) -> Reply:
+    """The reply, and one line in the log without the message, which may quote personal data.
+
+    It is counted if it `started` as a prediction.
+    """
     status = error.http_status if isinstance(error, KelpError) else 500
-    if model is not None:
+    if model is not None and started is not None:
         model.metrics.count(status, time.perf_counter() - started, ())
     with context(**({"model": model.name, "version": model.version} if model is not None else {})):
         if not isinstance(error, KelpError):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an answered request, kept as it came, to its event: what the log's thread does while others are answered."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kelp.events import Prediction
 from kelp.frame.pseudonym import pseudonym
@@ -35,7 +35,7 @@ def prediction_of(record: Record, identity: str, arm: str) -> Prediction:
     key = model.online.key or b""
     for name in transform.private:
         if name in inputs:
-            inputs[name] = [_hidden(key, value) for value in inputs[name]]
+            inputs[name] = [None if value is None else pseudonym(key, value) for value in inputs[name]]
     caller = record.fields.get(b"x-request-id")
     return Prediction(
         id=identity,
@@ -50,7 +50,3 @@ def prediction_of(record: Record, identity: str, arm: str) -> Prediction:
         features=features,
         request_id=caller.decode("latin-1") if caller is not None else None,
     )
-
-
-def _hidden(key: bytes, value: Any) -> str | None:
-    return pseudonym(key, value) if value else None

@@ -119,7 +119,7 @@ def _prediction_log(options: Options) -> PredictionLog | None:
 def _load(source: ModelSource, check: Verify | None, key: bytes | None) -> ServedModel:
     started = time.perf_counter()
     online = load_version(source.folder, check, key)
-    return ServedModel(source.name, source.version, online, time.perf_counter() - started)
+    return ServedModel(source.name, source.version, online, source.folder, time.perf_counter() - started)
 
 
 def _bind(host: str, port: int) -> socket.socket:

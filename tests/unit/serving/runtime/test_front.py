@@ -2,6 +2,7 @@
 import asyncio
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ async def app_failing_after_its_reply(scope: Scope, receive: Receive, send: Send
 
 
 def a_front(app: Any = quiet_app, problem: Exception | None = None, registry: CollectorRegistry | None = None) -> Front:
-    model = ServedModel("price", 3, Online(Scorer(AMOUNT, Doubling(problem))))
+    model = ServedModel("price", 3, Online(Scorer(AMOUNT, Doubling(problem))), Path())
     if registry is not None:
         Metrics(registry, {("price", "3", "champion"): model.metrics})
     return Front(app, Plane({"price": model}, body_limit=1_000_000))
@@ -143,7 +144,7 @@ def test_request_that_would_wait_for_another_does_not_block_the_event_loop() -> 
 
     async def ask() -> list[float]:
         history = BusyHistory(QUOTES)
-        model = ServedModel("price", 3, Online(Scorer(QUOTES, Doubling()), history))
+        model = ServedModel("price", 3, Online(Scorer(QUOTES, Doubling()), history), Path())
         asked = asyncio.create_task(model.predict(V1Request([{"at": 1, "sku": "tea"}])))
         await asyncio.sleep(0)
         history.finish.set()  # never reached if the request waits in the event loop
@@ -153,7 +154,7 @@ def test_request_that_would_wait_for_another_does_not_block_the_event_loop() -> 
 
 
 def test_metadata_of_a_model_with_a_history_is_answered_here_and_others_by_kserve() -> None:
-    model = ServedModel("price", 3, Online(Scorer(QUOTES, Doubling()), History(QUOTES)))
+    model = ServedModel("price", 3, Online(Scorer(QUOTES, Doubling()), History(QUOTES)), Path())
     front = Front(quiet_app, Plane({"price": model}, body_limit=9))
     start, body = asked(front, b"", method="GET", path="/v2/models/price")
     assert start["status"] == 200
@@ -173,7 +174,7 @@ def test_large_batch_does_not_block_the_event_loop() -> None:
                 asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(timeout=30)
                 return [np.zeros(len(inputs["rows"]), dtype=np.float32)]
 
-        model = ServedModel("price", 3, Online(Scorer(AMOUNT, WaitsForTheLoop())))
+        model = ServedModel("price", 3, Online(Scorer(AMOUNT, WaitsForTheLoop())), Path())
         answer = await model.predict(V1Request([[1.0]] * (OFF_LOOP_ROWS + 1)))
         return len(answer.scores) == OFF_LOOP_ROWS + 1
 
