@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kelp.cli.cmd_predict import _read
+from kelp.cli.cmd_predict import read_input
 from kelp.cli.instances import instances_from_text
 from kelp.cli.session import Session
 from kelp.errors import NotFound
@@ -39,7 +39,7 @@ def explain(
 
     session: Session = context.obj
     keys = Path(session.home.keys)
-    text = _read(input_)
+    text = read_input(input_)
     with tempfile.TemporaryDirectory(prefix="kelp-explain-") as scratch:
         folder = session.registry.fetch(name, _version(session, name, version), Path(scratch) / "version")
         verify(folder, keys / SIGNING_PUBLIC_KEY)

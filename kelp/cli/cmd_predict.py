@@ -26,12 +26,17 @@ def predict(
     transform = json.loads(session.champion_file(name, "transform.json"))
     types = {column["name"]: column["type"] for column in transform["columns"]}
     types |= {window["name"]: "float" for window in transform.get("windows", [])}
-    instances = instances_from_text(_read(input_), input_, types)[:limit]
+    instances = instances_from_text(read_input(input_), input_, types)[:limit]
     for prediction in _post(_address(session, wait), name, instances):
         print(json.dumps(prediction, ensure_ascii=False))
 
 
-def _read(source: str) -> str:
+def read_input(source: str) -> str:
+    """The text of a file, or of stdin for `-`.
+
+    Raises:
+        InputError: it cannot be read, or is not UTF-8.
+    """
     try:
         content = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
         return content.decode("utf-8-sig")

@@ -28,7 +28,7 @@ from kelp.frame.transform import Matrix, Transform
 
 REFERENCE_FILE = "reference.parquet"
 BOOSTER_FILE = "model.ubj"
-TOLERANCE = 1e-4  # |base + contributions - total| <= this * max(1, |total|): XGBoost adds up in float32
+TOLERANCE = 1e-4  # of 1 or, if that is more, of the sizes added up: XGBoost does it in float32
 PAIRS = 100
 SEED = 0
 _AGREEMENT = 1e-4  # of the trees and the ONNX model, relative to the largest score or 1
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """One row: `base` and the contributions add up to `total`, the prediction on `scale`.
+    """One row: `base` and the contributions add up to `total`, the prediction on `scale`, within `TOLERANCE`.
 
     Attributes:
         scale: `score` if the total is the score itself.
@@ -108,7 +108,7 @@ class Explainer:
         )
         for row, position in enumerate(chosen):
             total, found = float(margins[row, position]), shares[row, position].astype(np.float64)
-            if abs(found.sum() - total) > TOLERANCE * max(1.0, abs(total)):
+            if abs(found.sum() - total) > TOLERANCE * max(1.0, float(np.abs(found).sum())):
                 raise IntegrityError(
                     f"expected contributions that add up to {total:g}, found {found.sum():g}", place=BOOSTER_FILE
                 )

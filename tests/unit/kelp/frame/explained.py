@@ -34,15 +34,17 @@ def a_transform(task: str) -> Transform:
     )
 
 
-def a_version(folder: Path, task: str) -> Scorer:
-    """A version directory as far as explaining reads it; three small trees a class."""
+def a_version(folder: Path, task: str, scale: float = 1.0) -> Scorer:
+    """A version directory as far as explaining reads it; three small trees a class. `scale` is of a regression."""
     transform = a_transform(task)
     rng = np.random.default_rng(5)
     raw = {name: rng.normal(size=300) for name in "abc"}
     raw["at"] = rng.integers(0, 2_000_000_000, 300).astype(np.float64)
     matrix = transform.apply(raw)
     target = matrix[:, 0] * (matrix[:, 3] > 12) + matrix[:, 1] - 0.3 * matrix[:, 4]
-    if task != "regression":
+    if task == "regression":
+        target = scale * target
+    else:
         target = np.digitize(target, np.quantile(target, [0.5] if task == "binary" else [0.3, 0.7]))
     classes = {"num_class": 3} if task == "multiclass" else {}
     params = {"objective": OBJECTIVES[task], "max_depth": 3, "seed": 0, "nthread": 1, **classes}

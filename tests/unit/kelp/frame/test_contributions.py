@@ -57,7 +57,8 @@ def test_base_and_contributions_add_up_and_columns_sum_their_features(
     rows = explainer.reference[:5]
     scores = scorer.score(rows).reshape(5, -1).max(axis=1)
     for found, score in zip(explainer.explain(rows), scores, strict=True):
-        assert abs(found.base + found.features.sum() - found.total) <= TOLERANCE * max(1, abs(found.total))
+        size = abs(found.base) + np.abs(found.features).sum()
+        assert abs(found.base + found.features.sum() - found.total) <= TOLERANCE * max(1, size)
         assert found.columns["at"] == pytest.approx(found.features[3:].sum())
         assert list(found.columns) == ["a", "b", "c", "at"]
         assert found.score == pytest.approx(score)
@@ -80,6 +81,14 @@ def test_the_class_that_several_are_answered_with_is_explained(tmp_path: Path) -
     rows = explainer.reference[:50]
     assert [found.class_name for found in explainer.explain(rows)] == scorer.label(scorer.score(rows))
     assert len(set(scorer.label(scorer.score(rows)))) == 3
+
+
+def test_large_numbers_that_cancel_out_are_explained(tmp_path: Path) -> None:
+    scorer = a_version(tmp_path, "regression", scale=1e6)
+    explainer = Explainer.load(tmp_path, scorer)
+    for found in explainer.explain(explainer.reference):
+        size = abs(found.base) + np.abs(found.features).sum()
+        assert abs(found.base + found.features.sum() - found.total) <= TOLERANCE * size
 
 
 def test_a_row_is_explained_alike_alone_and_among_others(tmp_path: Path) -> None:
