@@ -54,9 +54,10 @@ def explain(
     if is_json:
         session.print_json({"explanations": [explanation(row) for row in found]})
         return
+    log_odds = {"margin": "log-odds"} if transform.task == "binary" else {}
     for number, row in enumerate(found):
         values = {column: _value(online, column, columns[column][number]) for column in row.columns}
-        _print(session, f"row {number + 1}", row, values)
+        _print(session, f"row {number + 1}", row, values, log_odds.get(row.scale, row.scale))
 
 
 def _version(session: Session, name: str, version: int | None) -> int:
@@ -67,7 +68,7 @@ def _version(session: Session, name: str, version: int | None) -> int:
     return number
 
 
-def _print(session: Session, title: str, row: "Contribution", values: dict[str, str]) -> None:
+def _print(session: Session, title: str, row: "Contribution", values: dict[str, str], scale: str) -> None:
     """A line of result, then one line a column; what hardly moved the score shares a line."""
     of = f" of {row.class_name}" if row.class_name else ""
     session.out.print(f"{title}: score{of} {row.score:.6g}", style="bold", markup=False)
@@ -80,8 +81,7 @@ def _print(session: Session, title: str, row: "Contribution", values: dict[str, 
     if len(shown) < len(ranked):
         lines.append([f"{len(ranked) - len(shown)} others", "", f"{rest:+.4g}", ""])
     lines.append(["together", "", f"{row.total:.4g}", ""])
-    unit = "log-odds" if row.scale == "margin" and row.class_name else row.scale
-    session.print_table(["column", "value", f"moves the {unit} by", ""], lines)
+    session.print_table(["column", "value", f"moves the {scale} by", ""], lines)
     session.out.print()
 
 
