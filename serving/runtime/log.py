@@ -22,7 +22,7 @@ from serving.runtime.record import Record, prediction_of
 from serving.runtime.sink import Sink
 
 _BATCH = 200
-_SLICE = 10  # events written before answers get the interpreter: to hand it over costs more than an event
+_SLICE_S = 0.0005  # of writing before answers get the interpreter: to hand it over costs more than an event
 _MOST_BYTES = 64 * 1024 * 1024  # of the bodies in the queue
 _IDLE_S = 0.05
 _FIRST_PAUSE_S = 0.05
@@ -96,6 +96,7 @@ class PredictionLog(Collector):
 
     def _taken(self) -> list[bytes]:
         events: list[bytes] = []
+        since = time.perf_counter()
         while self._queue and len(events) < _BATCH:
             self._underway = len(events) + 1
             record = self._queue.popleft()
@@ -107,8 +108,9 @@ class PredictionLog(Collector):
             except Exception:
                 self._lost += 1
                 logger.exception("an event cannot be written")
-            if len(events) % _SLICE == 0:
+            if time.perf_counter() - since > _SLICE_S:
                 time.sleep(0)  # let answers come first
+                since = time.perf_counter()
         self._underway = len(events)
         return events
 
