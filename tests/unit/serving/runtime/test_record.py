@@ -3,6 +3,7 @@
 
 import json
 import struct
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -34,7 +35,7 @@ HIDDEN = pseudonym(KEY, "Ann Smith")
 
 def recorded(path: str, body: bytes, fields: dict[bytes, bytes] | None = None, rows: int = 1) -> Any:
     """The event of a request that was answered, after a trip through JSON."""
-    model = ServedModel("price", 3, Online(Scorer(TRANSFORM, None), None, KEY))
+    model = ServedModel("price", 3, Online(Scorer(TRANSFORM, None), None, KEY), Path())
     answer = Answer([1.5] * rows, [], [], ())
     record = Record(hot_paths({"price": model})[path.encode()], fields or {}, body, answer, 1_700_000_000.25, 0.001)
     prediction = prediction_of(record, "a-1", "canary")
