@@ -162,7 +162,7 @@ def test_body_over_the_limit_is_refused_and_keeps_the_connection(
     [
         pytest.param("POST", "/v1/models/nobody:predict", id="v1-unknown-model"),
         pytest.param("POST", "/v2/models/nobody/infer", id="v2-unknown-model"),
-        pytest.param("POST", "/v1/models/fraud:explain", id="explain"),
+        pytest.param("POST", "/v1/models/nobody:explain", id="explain-unknown-model"),
         pytest.param("POST", "/v2/repository/models/fraud/unload", id="unload"),
         pytest.param("POST", "/v2/repository/models/fraud/load", id="load"),
         pytest.param("DELETE", "/v1/models/fraud", id="delete"),
