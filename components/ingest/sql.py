@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from components.ingest.memory import query_memory, read_limits
+from kelp.memory import memory_limit
 
+_LEAST_MEMORY = 256 << 20  # bytes; DuckDB cannot work with less
 _COLUMNS_A_QUERY = 250  # the time that DuckDB takes to stack columns grows with the square of their number
 _CELLS_A_QUERY = 4_000_000  # a query a column is slow for wide tables, many columns at once take memory in long ones
 
@@ -31,7 +32,7 @@ def opened(scratch: Path, memory: int = 0) -> Iterator[Any]:
         config={
             "preserve_insertion_order": True,
             "autoinstall_known_extensions": False,
-            "memory_limit": f"{memory or query_memory(read_limits())}B",
+            "memory_limit": f"{memory or query_memory(memory_limit())}B",
             "temp_directory": str(scratch / "spilled"),
         },
     )
@@ -40,6 +41,11 @@ def opened(scratch: Path, memory: int = 0) -> Iterator[Any]:
         yield connection
     finally:
         connection.close()
+
+
+def query_memory(limit: int) -> int:
+    """Return half of the process's limit, in bytes: the rest is for Arrow, Python and what DuckDB does not count."""
+    return max(_LEAST_MEMORY, limit // 2)
 
 
 def literal(text: str) -> str:

@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from components.prepare.memory import memory_limit
 from kelp.errors import EnvironmentFault
+from kelp.memory import memory_limit
 
 SHARE_OF_MEMORY = 0.4
 _SPARK_IS_CONFIGURED = ("PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_HOME", "SPARK_REMOTE")

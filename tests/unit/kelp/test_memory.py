@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from components.ingest.memory import query_memory, read_limits
+from kelp.memory import memory_limit
 
 
 def a_root(root: Path, cgroup: str, limits: dict[str, str]) -> Path:
@@ -28,13 +28,25 @@ def a_root(root: Path, cgroup: str, limits: dict[str, str]) -> Path:
     ],
 )
 def test_the_smallest_limit_counts(tmp_path: Path, cgroup: str, limits: dict[str, str], expected: int) -> None:
-    assert min(read_limits(a_root(tmp_path, cgroup, limits))) == expected
+    assert memory_limit(a_root(tmp_path, cgroup, limits)) == expected
 
 
-def test_queries_get_half_of_the_smallest_limit() -> None:
-    assert query_memory([8 << 30, 4 << 30]) == 2 << 30
-    assert query_memory([100 << 20]) == 256 << 20
+@pytest.mark.parametrize(
+    ("own", "file"),
+    [
+        pytest.param("0::/pod/step\n", "memory.max", id="version-2-inside-a-container"),
+        pytest.param("0::/pod/step\n", "pod/step/memory.max", id="version-2"),
+        pytest.param("4:memory:/pod\n3:cpu:/pod\n", "memory/pod/memory.limit_in_bytes", id="version-1"),
+        pytest.param("4:cpu,memory:/pod\n", "memory/memory.limit_in_bytes", id="version-1-inside-a-container"),
+    ],
+)
+def test_the_limit_of_a_control_group_counts(tmp_path: Path, own: str, file: str) -> None:
+    assert memory_limit(a_root(tmp_path, own, {f"sys/fs/cgroup/{file}": "1048576\n"})) == 1_048_576
+
+
+def test_without_a_limit_it_is_the_machines_memory(tmp_path: Path) -> None:
+    assert memory_limit(tmp_path) > 2**27
 
 
 def test_this_machine_has_a_limit() -> None:
-    assert min(read_limits()) > 0
+    assert memory_limit() > 0
