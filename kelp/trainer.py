@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelp.frame.transform import Matrix, Transform
+from kelp.prepared import TARGET, VALIDATION
 
-TARGET = "__target"
-VALIDATION = "__validation"
 BATCH_ROWS = 32_768
 
 Target = NDArray[np.float64]

@@ -14,11 +14,8 @@ from components.evaluate.series import SeriesRows, read_series
 from components.evaluate.truth import FloatArray, Truth, Units
 from kelp.errors import DataError, IntegrityError, NotFound
 from kelp.frame.transform import Transform
+from kelp.prepared import ENTITY, GROUP, LEGACY, SERIES, TARGET
 
-TARGET = "__target"
-LEGACY = "__legacy"
-ENTITY = "__entity"
-GROUP = "__group:"
 KINDS = {"text": "multiclass"}  # a task that is judged as another one
 
 
@@ -98,7 +95,7 @@ def read_holdout(prepared: Path) -> Holdout:
     series = None
     if transform.task == "forecast":
         described = read_json(prepared / "prepare.json").get("series")
-        series = read_series(test, _table(prepared / "train.parquet", ["__series", TARGET]), described, prepared)
+        series = read_series(test, _table(prepared / "train.parquet", [SERIES, TARGET]), described, prepared)
     return Holdout(
         transform=transform,
         features=features,

@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from components.evaluate.truth import FloatArray, Units
 from kelp.errors import IntegrityError
+from kelp.prepared import NAIVE, SCALE, SERIES, TARGET, TIME
 
 MIN_SERIES = 8
 OVERLAP = 1.15
-COLUMNS = ("__time", "__series", "__naive", "__scale")
+COLUMNS = (TIME, SERIES, NAIVE, SCALE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,10 @@ def read_series(test: Any, train: Any, described: Mapping[str, Any] | None, prep
     if absent or not described or not {"frequencySeconds", "horizonSteps"} <= set(described):
         found = f"no column {absent[0]!r} in test.parquet" if absent else "no series in prepare.json"
         raise IntegrityError(f"expected a forecast's rows, found {found}", place=str(prepared), fix="run prepare again")
-    coded = test.column("__series").combine_chunks().dictionary_encode()
+    coded = test.column(SERIES).combine_chunks().dictionary_encode()
     names, of_row = tuple(coded.dictionary.to_pylist()), np.asarray(coded.indices, dtype=np.intp)
-    time_us = np.asarray(test.column("__time").cast("timestamp[us]").cast("int64"), dtype=np.int64)
-    naive = np.array(test.column("__naive"), dtype=np.float64)
+    time_us = np.asarray(test.column(TIME).cast("timestamp[us]").cast("int64"), dtype=np.int64)
+    naive = np.array(test.column(NAIVE), dtype=np.float64)
     is_known = np.isfinite(naive)
     frequency_us = round(described["frequencySeconds"] * 1e6)
     horizon_us = frequency_us * int(described["horizonSteps"])
@@ -86,7 +87,7 @@ def read_series(test: Any, train: Any, described: Mapping[str, Any] | None, prep
         time_us=time_us,
         naive=np.where(is_known, naive, training_means(train, names)[of_row]),
         filled=int((~is_known).sum()),
-        scale=np.array(test.column("__scale"), dtype=np.float64),
+        scale=np.array(test.column(SCALE), dtype=np.float64),
         frequency_us=frequency_us,
         horizon_us=horizon_us,
         blocks=blocks,
@@ -97,8 +98,8 @@ def read_series(test: Any, train: Any, described: Mapping[str, Any] | None, prep
 def training_means(train: Any, names: tuple[str, ...]) -> FloatArray:
     """Return each series' mean target in the training part; the mean of all where it has no row there."""
     numbers = {name: position for position, name in enumerate(names)}
-    target = np.array(train.column("__target"), dtype=np.float64)
-    coded = train.column("__series").combine_chunks().dictionary_encode()
+    target = np.array(train.column(TARGET), dtype=np.float64)
+    coded = train.column(SERIES).combine_chunks().dictionary_encode()
     codes = np.array([numbers.get(name, -1) for name in coded.dictionary.to_pylist()], dtype=np.intp)
     found = codes[np.asarray(coded.indices, dtype=np.intp)]
     known = found >= 0

@@ -19,14 +19,11 @@ from components.prepare.split import TEST, VALIDATION, Codes, Parts
 from kelp.errors import DataError
 from kelp.frame.transform import Transform
 from kelp.parquet import ParquetSink
+from kelp.prepared import ENTITY, GROUP, LEGACY, NAIVE, SCALE, SERIES, TARGET, TIME
+from kelp.prepared import VALIDATION as IS_KEPT_BACK
 from kelp.spec import Model
 
 REFERENCE_ROWS = 5_000
-TARGET = "__target"
-IS_KEPT_BACK = "__validation"
-GROUP = "__group:"
-LEGACY = "__legacy"
-ENTITY = "__entity"
 Progress = Callable[[int, int | None], None]
 """Called with rows done and rows in all, if known."""
 
@@ -194,8 +191,8 @@ class _Writers:
         if data.entity is not None:
             yield ENTITY, pa.string()
         if data.series is not None:
-            yield from (("__time", pa.timestamp("us")), ("__series", pa.string()))
-            yield from (("__naive", pa.float64()), ("__scale", pa.float64()))
+            yield from ((TIME, pa.timestamp("us")), (SERIES, pa.string()))
+            yield from ((NAIVE, pa.float64()), (SCALE, pa.float64()))
 
     def matrix(self, chunk: Chunk, name: str) -> Any:
         """The rows of `train` or `test`."""
