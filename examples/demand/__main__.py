@@ -2,7 +2,6 @@
 """The command `python -m examples.demand`."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from examples.demand.table import make_sales
+from examples.export import replacing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,11 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write(table: pa.Table, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "sales.csv"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    pyarrow.csv.write_csv(table, temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        pyarrow.csv.write_csv(table, temporary)
     return path
 
 

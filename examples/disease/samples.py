@@ -6,11 +6,12 @@ Identifiers, postcodes, age bands and dates are invented and independent of both
 """
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer
+
+from examples.export import replacing
 
 AGE_BANDS = {"30-49": 0.35, "50-64": 0.4, "65+": 0.25}  # share of patients
 FIRST_VISIT = np.datetime64("2025-01-06", "D")
@@ -54,12 +55,9 @@ def write_samples(folder: Path, seed: int) -> Path:
         OSError: the folder cannot be written.
     """
     columns = make_samples(seed)
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "samples.csv"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(zip(*columns.values(), strict=True))
-    temporary.replace(path)
     return path

@@ -3,11 +3,11 @@
 
 import argparse
 import csv
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from examples.export import refuse_beyond, replacing
 from examples.intents.messages import make_messages
 
 
@@ -21,10 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--copies", type=int, default=3, help="how often a phrase is used (default %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="default %(default)s")
     options = parser.parse_args(arguments)
-    for name, least, most in (("copies", 1, 1000), ("seed", 0, 2**63)):
-        if not least <= getattr(options, name) <= most:
-            found = getattr(options, name)
-            parser.error(f"argument --{name}: expected a whole number from {least} to {most}, got {found}")
+    refuse_beyond(parser, options, {"copies": (1, 1000), "seed": (0, 2**63)})
     messages = make_messages(options.copies, options.seed)
     try:
         path = _write(messages, options.out)
@@ -36,14 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write(messages: list[dict[str, str]], folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "messages.csv"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(messages[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(messages)
-    temporary.replace(path)
     return path
 
 

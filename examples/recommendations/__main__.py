@@ -2,7 +2,6 @@
 """The command `python -m examples.recommendations`."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
+from examples.export import refuse_beyond, replacing
 from examples.recommendations.table import make_lists
 
 
@@ -24,10 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--weeks", type=int, default=20, help="from 2026-01-05 (default %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="default %(default)s")
     options = parser.parse_args(arguments)
-    for name, least, most in (("users", 1, 100_000), ("weeks", 1, 520), ("seed", 0, 2**63)):
-        if not least <= getattr(options, name) <= most:
-            found = getattr(options, name)
-            parser.error(f"argument --{name}: expected a whole number from {least} to {most}, got {found}")
+    refuse_beyond(parser, options, {"users": (1, 100_000), "weeks": (1, 520), "seed": (0, 2**63)})
     table = make_lists(options.users, options.weeks, options.seed)
     try:
         path = _write(table, options.out)
@@ -39,11 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write(table: pa.Table, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lists.parquet"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    pyarrow.parquet.write_table(table, temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        pyarrow.parquet.write_table(table, temporary)
     return path
 
 
