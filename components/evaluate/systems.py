@@ -15,7 +15,8 @@ from components.evaluate.resampling import System
 from components.evaluate.truth import FloatArray
 from kelp.errors import DataError, IntegrityError, NotFound
 from kelp.frame.arrow import columns_from_table
-from kelp.frame.scorer import MODEL_FILE, Scorer, open_session
+from kelp.frame.scorer import MODEL_FILE, Scorer
+from kelp.frame.session import open_session
 from kelp.frame.transform import Column, Transform, Window
 
 logger = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kelp.errors import IntegrityError
+from kelp.frame.session import onnx_runtime
 from kelp.frame.transform import Transform
 from kelp.trainer import Rows
 
@@ -88,11 +89,9 @@ def check_export(content: bytes, booster: Any, transform: Transform, rows: Rows)
     Raises:
         IntegrityError: an answer differs by more than `TOLERANCE` of the largest one, or of 1 if that is more.
     """
-    import onnxruntime
-
     matrix, _ = next(rows.batches(SAMPLE_ROWS))
     expected = booster.inplace_predict(matrix)
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(content, providers=["CPUExecutionProvider"])
     scores = session.run(["score"], {"rows": matrix})[0]
     # Trees are added up in float32: where they cancel out, the error is as large as elsewhere, and the score is not.
     difference = float(np.max(np.abs(scores - expected)) / max(1.0, float(np.max(np.abs(expected)))))

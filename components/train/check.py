@@ -9,7 +9,8 @@ import numpy as np
 
 from components.train.own import GUIDE, PLACE
 from kelp.errors import InputError, IntegrityError
-from kelp.frame.scorer import Scores, open_session
+from kelp.frame.scorer import Scores
+from kelp.frame.session import open_session
 from kelp.frame.transform import Matrix, Transform
 
 ALONE_ROWS = 5

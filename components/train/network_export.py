@@ -16,6 +16,7 @@ import torch
 
 from components.train.network_layers import Layers
 from kelp.errors import IntegrityError
+from kelp.frame.session import onnx_runtime
 from kelp.frame.transform import Matrix
 
 _OPSET = 20
@@ -75,9 +76,7 @@ def _strip(message: Any) -> None:
 
 
 def _compare(content: bytes, network: Layers, sample: Matrix) -> None:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(content, providers=["CPUExecutionProvider"])
     found = session.run(["score"], {"rows": sample})[0]
     with torch.no_grad():
         expected = network(torch.from_numpy(sample)).numpy()

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scorer: a version directory, loaded, that answers raw columns with scores.
-
-The model runs in ONNX Runtime on one thread: a server runs several processes rather than several threads a request.
-"""
+"""Scorer: a version directory, loaded, that answers raw columns with scores."""
 
 import json
 from collections.abc import Mapping
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 
 from kelp.errors import IntegrityError, KelpError
 from kelp.frame.rows import columns_from_instances
+from kelp.frame.session import open_session
 from kelp.frame.transform import Column, Matrix, Transform
 
 MODEL_FILE = "model.onnx"
@@ -125,32 +123,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise IntegrityError(f"cannot be read ({error.strerror})", place=str(path), fix=RESTORE) from error
-
-
-def open_session(path: Path, width: int) -> Any:
-    """An ONNX Runtime session on one CPU thread; its input takes `width` features, and it has an output `score`."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # the arena keeps what the largest batch took
-    options.log_severity_level = 3  # errors only; they are raised as well
-    try:
-        session = onnxruntime.InferenceSession(_read(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own errors share no base class but this
-        raise IntegrityError(f"is not an ONNX model: {error}", place=str(path), fix=RESTORE) from error
-    inputs = [(node.name, node.type, node.shape[-1:]) for node in session.get_inputs()]
-    if inputs != [("rows", "tensor(float)", [width])]:
-        raise IntegrityError(
-            f"expected the one input rows, float32 [n, {width}] as in {TRANSFORM_FILE}, found {inputs}",
-            place=str(path),
-            fix=RESTORE,
-        )
-    outputs = [node.name for node in session.get_outputs()]
-    if "score" not in outputs:
-        raise IntegrityError(f"expected an output score, found {outputs}", place=str(path), fix=RESTORE)
-    return session
 
 
 def _golden(path: Path) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:

@@ -16,12 +16,12 @@ import time
 from functools import partial
 from types import FrameType
 
-import onnxruntime  # noqa: F401  # takes longer to import than a model to load
 from kserve.model_server import ModelServer
 from kserve.protocol.rest.server import RESTServer
 from prometheus_client import REGISTRY
 
 from kelp.errors import EnvironmentFault
+from kelp.frame.session import onnx_runtime
 from serving.runtime.front import Front
 from serving.runtime.hot import HotProtocol
 from serving.runtime.load import Verify, load_version, pseudonym_key, signed_with
@@ -95,6 +95,7 @@ def serve(options: Options) -> None:
         IntegrityError: a version is not what its manifest or signature says; then nothing is served.
         SystemExit: with code 0, after a signal.
     """
+    onnx_runtime()  # takes longer to import than a model to load
     with _bind(options.host, options.port) as bound:
         check = signed_with(options.public_key) if options.public_key is not None else None
         key = pseudonym_key(options.pseudonym_key) if options.pseudonym_key is not None else None

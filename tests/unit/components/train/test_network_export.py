@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from components.train.check import write_model
 from components.train.network import Network
+from kelp.frame.session import onnx_runtime
 from tests.unit.components.train.networks import CATEGORIES, a_table, a_training, plain
 
 ROOT = Path(__file__).parents[4]
@@ -20,7 +20,7 @@ QUICK = {"epochs": 2, "hidden": 8, "layers": 1}
 
 
 def answers(content: bytes, matrix: Any) -> Any:
-    return onnxruntime.InferenceSession(content).run(["score"], {"rows": matrix})[0]
+    return onnx_runtime().InferenceSession(content).run(["score"], {"rows": matrix})[0]
 
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])

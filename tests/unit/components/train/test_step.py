@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pyarrow.parquet as pq
 import pytest
 import xgboost
@@ -14,6 +13,7 @@ import xgboost
 from components.train import train
 from components.train.inputs import cuda_devices
 from kelp.errors import DataError, EnvironmentFault, InputError
+from kelp.frame.session import onnx_runtime
 from kelp.parquet import file_digest
 from kelp.spec import Model
 from tests.unit.components.train.matrices import CLASSES, a_model, json_of, write_matrix
@@ -31,7 +31,7 @@ def trained(folder: Path, model: Model, *, seed: int = 7, rows: int = 400) -> tu
 
 
 def answers(folder: Path, rows: Any) -> Any:
-    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     return session.run(["score"], {"rows": np.array(rows, dtype=np.float32)})[0]
 
 

@@ -2,13 +2,13 @@
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from components.train.check import write_model
 from components.train.network import Network
+from kelp.frame.session import onnx_runtime
 from kelp.frame.transform import Feature, RawColumn, Transform
 from tests.unit.components.train.networks import INTENTS, a_training, sentences, text_transform
 
@@ -22,7 +22,7 @@ def test_few_sentences_are_learned_about_as_well_as_by_tf_idf(tmp_path: Path) ->
     facts = network.fit(training)
     matrix = transform.apply({"text": np.array([*new_texts, None, "zzz"], dtype=object)})
     write_model(network.to_onnx(), transform, matrix, tmp_path / "model.onnx")
-    scores = onnxruntime.InferenceSession(tmp_path / "model.onnx").run(["score"], {"rows": matrix})[0]
+    scores = onnx_runtime().InferenceSession(tmp_path / "model.onnx").run(["score"], {"rows": matrix})[0]
     accuracy = (scores[:1000].argmax(axis=1) == new_target).mean()
     baseline = make_pipeline(TfidfVectorizer(), LogisticRegression(C=10)).fit(texts, target)
     assert accuracy > 0.6 + 1 / len(INTENTS)

@@ -3,11 +3,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 
 from components.train import train
 from kelp.errors import InputError
+from kelp.frame.session import onnx_runtime
 from kelp.spec import load_model
 from kelp.spec.rules import problems
 from tests.unit.components.train.matrices import a_model, json_of, write_matrix
@@ -26,7 +26,7 @@ def trained(folder: Path, name: str = "out", **asked: Any) -> tuple[dict[str, An
 
 def test_it_trains_and_answers_through_the_step(tmp_path: Path) -> None:
     result, folder = trained(tmp_path)
-    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    session = onnx_runtime().InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
     rows = np.array([[2, 2, 0, 0], [-2, 0, 0, 0], [2, 2, 1, 1]], dtype=np.float32)
     assert session.run(["score"], {"rows": rows})[0].round().tolist() == [1, 0, 1]
     assert (result["epochs"], result["rows"], result["params"]["width"]) == (8, 400, 32)
