@@ -49,7 +49,7 @@ def configure(level: int = logging.INFO, stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(target)
     is_terminal = target.isatty()
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s") if is_terminal else JsonFormatter())
-    for name in ("kelp", "components", "pipelines", "serving", "controller"):
+    for name in ("kelp", "components", "pipelines", "serving", "monitoring", "controller"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(level)
