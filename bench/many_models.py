@@ -24,8 +24,9 @@ from kelp.frame.rows import columns_from_instances
 from kelp.frame.scorer import Scorer
 from kelp.frame.transform import Feature, RawColumn, Transform
 from kelp.parquet import folder_digests
-from serving.repository import Repository, Source
+from serving.repository import Repository
 from serving.runtime.load import load_version
+from serving.source import Source
 
 MODELS = 10_000
 KINDS = 4

@@ -8,12 +8,14 @@
     │   ├── RequestError        a prediction request
     │   ├── NotFound            a name that does not exist                          HTTP 404
     │   ├── TooLarge            a body over its limit                               HTTP 413
+    │   ├── WrongMediaType      a body of a type that is not taken                  HTTP 415
     │   └── NotBuiltYet         accepted by the schema, no code behind it yet
     ├── GateFailed              a gate said no                             exit 3
     ├── Conflict                somebody else was first                    exit 4   HTTP 409
     ├── Refused                 the identity may not do this               exit 4   HTTP 403
     ├── IntegrityError          bytes differ from what was recorded        exit 4
     └── EnvironmentFault        a disk, a network, a missing program       exit 4   HTTP 503
+        └── NotReady            a model that cannot answer now
 
 A message says what was expected and what was found; `place` says where, `fix` what to do next.
 Only the rim (CLI, servers, the entry of a pipeline step) turns these into exit codes and statuses.
@@ -86,6 +88,12 @@ class TooLarge(InputError):
     http_status = 413
 
 
+class WrongMediaType(InputError):
+    """A body whose Content-Type or Content-Encoding is not taken."""
+
+    http_status = 415
+
+
 class NotBuiltYet(InputError):
     """A field the schema accepts and no code serves yet."""
 
@@ -118,3 +126,7 @@ class EnvironmentFault(KelpError):
 
     http_status = 503
     retryable = True
+
+
+class NotReady(EnvironmentFault):
+    """A model that cannot answer now: its version was refused, and there is none before it."""

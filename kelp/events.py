@@ -5,6 +5,7 @@ It travels as a CloudEvent 1.0 (JSON format, in batches). `source` and `id` toge
 keeps the first of each and ignores what is sent again after a lost answer.
 """
 
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,9 +20,17 @@ BATCH_TYPE = "application/cloudevents-batch+json"
 class Prediction:
     """One answered request of n rows.
 
-    `time` is in seconds since 1970, `seconds` how long the answer took. `inputs` are the declared raw columns that
-    came, by name, n values each, private ones as pseudonyms; `features` instead, if the rows came transformed.
-    `labels` is empty for a regression. `request_id` is the caller's x-request-id.
+    Attributes:
+        id: of the event.
+        time: when it was answered, in seconds since 1970.
+        arm: of the process, in a rollout.
+        seconds: how long the answer took.
+        scores: one a row; of several classes the greatest probability.
+        labels: one a row; empty for a regression.
+        inputs: by name, n values each: the declared raw columns that came, private ones as pseudonyms, and the windows
+            that they were answered with. Sent as a request they give the same answer, but for the pseudonyms.
+        features: instead of `inputs`, for rows that came transformed: little-endian float32, one row after the other.
+        request_id: the caller's x-request-id, or the one that the server gave; the answer's header says it.
     """
 
     id: str
@@ -33,13 +42,14 @@ class Prediction:
     scores: list[float]
     labels: list[str]
     inputs: dict[str, list[Any]]
-    features: dict[str, list[Any]]
-    request_id: str | None = None
+    features: bytes
+    request_id: str
 
 
 def cloud_event(prediction: Prediction) -> dict[str, Any]:
-    """The event as JSON values."""
-    names = ("arm", "seconds", "scores", "labels", "inputs", "features", "request_id")
+    """The event as JSON values; features are base64."""
+    names = ("arm", "seconds", "scores", "labels", "inputs", "request_id")
+    data = {name: getattr(prediction, name) for name in names}
     return {
         "specversion": "1.0",
         "id": prediction.id,
@@ -47,7 +57,7 @@ def cloud_event(prediction: Prediction) -> dict[str, Any]:
         "type": PREDICTION,
         "time": datetime.fromtimestamp(prediction.time, UTC).isoformat(),
         "datacontenttype": "application/json",
-        "data": {name: getattr(prediction, name) for name in names},
+        "data": {**data, "features": b64encode(prediction.features).decode()},
     }
 
 
@@ -62,6 +72,7 @@ def read_cloud_event(event: Any) -> Prediction:
             raise ValueError(f"expected the type {PREDICTION} of CloudEvents 1.0, found {event['type']}")
         _, _, _, model, _, version = event["source"].split("/")
         moment = datetime.fromisoformat(event["time"]).timestamp()
-        return Prediction(id=event["id"], time=moment, model=model, version=version, **event["data"])
+        data = {**event["data"], "features": b64decode(event["data"]["features"], validate=True)}
+        return Prediction(id=event["id"], time=moment, model=model, version=version, **data)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"expected an event of a prediction: {error!r}", place="event") from error

@@ -16,9 +16,8 @@ from threading import Lock
 from typing import Generic, Literal, TypeVar
 
 from kelp.errors import EnvironmentFault, KelpError, NotFound
-from kelp.frame.history_table import HISTORY_FILE
-from kelp.frame.scorer import MODEL_FILE, TRANSFORM_FILE
 from serving.lru import Lru
+from serving.source import Source, estimated_bytes
 
 RETRY_S = 30.0
 """A version that could not be loaded is not tried again before."""
@@ -30,20 +29,16 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A version of a model, and the folder it is in."""
-
-    name: str
-    version: int
-    folder: Path
-
-
-@dataclass(frozen=True, slots=True)
 class Lease(Generic[Loaded]):
-    """A loaded version that is not unloaded while the lease lasts."""
+    """A loaded version that is not unloaded until the lease is given back."""
 
-    version: int
+    source: Source
     loaded: Loaded
+
+    @property
+    def version(self) -> int:
+        """The version's number."""
+        return self.source.version
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +67,6 @@ class _Entry:
     failed_at: float = 0.0
 
 
-def estimated_bytes(folder: Path) -> int:
-    """Roughly what a version takes in memory, from above: measured on the examples' trees and networks.
-
-    Raises:
-        EnvironmentFault: the folder cannot be read.
-    """
-    try:
-        sizes = [(folder / name).stat().st_size * factor for name, factor in _IN_MEMORY.items() if name != HISTORY_FILE]
-        history = folder / HISTORY_FILE
-        sizes.append(history.stat().st_size * _IN_MEMORY[HISTORY_FILE] if history.exists() else 0)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot be read ({error.strerror})", place=str(error.filename)) from error
-    return _AT_LEAST + sum(sizes)
-
-
-_AT_LEAST = 200_000
-_IN_MEMORY = {MODEL_FILE: 6, TRANSFORM_FILE: 16, HISTORY_FILE: 12}
-
-
 class Repository(Generic[Loaded]):
     """Models by name; it may be used by several threads at once."""
 
@@ -100,8 +76,19 @@ class Repository(Generic[Loaded]):
         load: Callable[[Source], Loaded],
         size: Callable[[Path], int] = estimated_bytes,
         clock: Callable[[], float] = time.monotonic,
+        close: Callable[[Loaded], None] = lambda loaded: None,
     ) -> None:
+        """Make an empty one.
+
+        Args:
+            budget: in bytes, for all that is loaded.
+            load: brings a version into memory; raises KelpError.
+            size: how many bytes the version in a folder will take; raises KelpError.
+            clock: seconds that only go forward.
+            close: is called with what has left memory, on the thread that noticed.
+        """
         self._load = load
+        self._close = close
         self._size = size
         self._clock = clock
         self._lock = Lock()  # of everything below; never held while loading
@@ -109,6 +96,7 @@ class Repository(Generic[Loaded]):
         self._locks: dict[str, Lock] = {}  # kept when a name is removed: a load may be under way
         self._lru: Lru[Source] = Lru(budget)
         self._loaded: dict[Source, Loaded] = {}
+        self._left: list[Loaded] = []  # out of memory but for this, and not closed yet
 
     def point(self, source: Source) -> None:
         """Point a name at a version, which the next request loads; asking again tries one again that failed."""
@@ -130,6 +118,7 @@ class Repository(Generic[Loaded]):
             self._known(name)
             del self._entries[name]
             self._drop_all(name)
+        self._close_left()
 
     def unload(self, name: str) -> None:
         """Free a model's memory; the next request loads it again.
@@ -140,6 +129,12 @@ class Repository(Generic[Loaded]):
         with self._lock:
             self._known(name)
             self._drop_all(name)
+        self._close_left()
+
+    def close(self) -> None:
+        """Free everything that is not in use."""
+        for name in self.names():
+            self.unload(name)
 
     def names(self) -> list[str]:
         """Every name, loaded or not."""
@@ -170,6 +165,20 @@ class Repository(Generic[Loaded]):
 
     @contextmanager
     def use(self, name: str) -> Iterator[Lease[Loaded]]:
+        """Lend a model's version for a block, as `lend_loaded` does."""
+        lease = self.lend_loaded(name)
+        try:
+            yield lease
+        finally:
+            self.give_back(lease)
+
+    def lend(self, name: str) -> Lease[Loaded] | None:
+        """Lend what answers at once, if that is in memory; None if a load has to come first. Never waits for one."""
+        with self._lock:
+            entry = self._entries.get(name)
+            return self._resident(entry) if entry is not None and self._may_answer(entry) else None
+
+    def lend_loaded(self, name: str) -> Lease[Loaded]:
         """Lend a model's version; one that is not in memory is loaded first, once however many ask.
 
         Raises:
@@ -177,26 +186,37 @@ class Repository(Generic[Loaded]):
             EnvironmentFault: there is no memory for it beside what is in use.
             KelpError: as its load, when no version before it can answer.
         """
-        source, loaded = self._lent(name)
-        try:
-            yield Lease(source.version, loaded)
-        finally:
-            with self._lock:
-                if self._lru.release(source):
-                    del self._loaded[source]
-
-    def _lent(self, name: str) -> tuple[Source, Loaded]:
         with self._lock:
             entry = self._known(name)
-            source = self._best(entry)
-            if source in self._loaded:
-                return self._used(source)
-            if entry.loading.locked() and entry.good in self._loaded:
-                return self._used(entry.good)  # the version before answers while the new one is loaded
+            self._best(entry)  # raises at once what has failed a moment ago
+            found = self._resident(entry)
+        if found is not None:
+            return found
         with entry.loading:
             return self._bring(entry)
 
-    def _bring(self, entry: _Entry) -> tuple[Source, Loaded]:
+    def give_back(self, lease: Lease[Loaded]) -> None:
+        """End a loan."""
+        with self._lock:
+            if self._lru.release(lease.source):
+                self._left.append(self._loaded.pop(lease.source))
+        if self._left:
+            self._close_left()
+
+    def _may_answer(self, entry: _Entry) -> bool:
+        """Whether a version is known to be good, so that asking for the best one raises nothing."""
+        return entry.failure is None or entry.good is not None
+
+    def _resident(self, entry: _Entry) -> Lease[Loaded] | None:
+        """What answers without a load: the best version, or while that is being loaded the one before it."""
+        source = self._best(entry)
+        if source in self._loaded:
+            return self._used(source)
+        if entry.loading.locked() and entry.good in self._loaded:
+            return self._used(entry.good)
+        return None
+
+    def _bring(self, entry: _Entry) -> Lease[Loaded]:
         """Load what an entry points at, or the version before it. The caller holds `entry.loading`."""
         with self._lock:
             source = self._best(entry)
@@ -216,7 +236,7 @@ class Repository(Generic[Loaded]):
                     return self._used(good)
             return self._brought(entry, good)
 
-    def _brought(self, entry: _Entry, source: Source) -> tuple[Source, Loaded]:
+    def _brought(self, entry: _Entry, source: Source) -> Lease[Loaded]:
         size = self._size(source.folder)
         with self._lock:
             gone = self._lru.take(source, size)
@@ -226,8 +246,8 @@ class Repository(Generic[Loaded]):
                     place=source.name,
                     fix="ask again later, or raise the budget",
                 )
-            left = [self._loaded.pop(other) for other in gone]
-        left.clear()  # freed before the load, and not under the lock
+            self._left += [self._loaded.pop(other) for other in gone]
+        self._close_left()  # freed before the load, and not under the lock
         try:
             loaded = self._load(source)
         except BaseException:
@@ -244,7 +264,8 @@ class Repository(Generic[Loaded]):
                 self._drop(before)
             if self._entries.get(source.name) is not entry:  # removed in the meantime: for this one request
                 self._drop(source)
-        return source, loaded
+        self._close_left()
+        return Lease(source, loaded)
 
     def _best(self, entry: _Entry) -> Source:
         """The version to serve: the wanted one, unless it failed a moment ago and there is one before it."""
@@ -254,9 +275,9 @@ class Repository(Generic[Loaded]):
             raise copy(entry.failure)
         return entry.good
 
-    def _used(self, source: Source) -> tuple[Source, Loaded]:
+    def _used(self, source: Source) -> Lease[Loaded]:
         self._lru.use(source)
-        return source, self._loaded[source]
+        return Lease(source, self._loaded[source])
 
     def _known(self, name: str) -> _Entry:
         entry = self._entries.get(name)
@@ -271,7 +292,14 @@ class Repository(Generic[Loaded]):
     def _drop(self, source: Source) -> None:
         """Let a version leave memory, now or when its last use ends."""
         if source in self._loaded and self._lru.drop(source):
-            del self._loaded[source]
+            self._left.append(self._loaded.pop(source))
+
+    def _close_left(self) -> None:
+        """Close what has left; the caller does not hold the lock."""
+        with self._lock:
+            left, self._left = self._left, []
+        for loaded in left:
+            self._close(loaded)
 
 
 class _NoRoom(EnvironmentFault):

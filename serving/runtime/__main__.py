@@ -19,6 +19,10 @@ def main(arguments: Sequence[str]) -> int:
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # KServe 0.21's own routes use it
     logger = logging.getLogger("serving.runtime")
     try:
+        if options.workers > 1 and options.link_fd is None:
+            from serving.runtime.workers import supervise
+
+            return supervise(options, arguments)
         slim_kserve()
         from serving.runtime.server import serve  # KServe takes a second to import: a wrong command line is told first
 

@@ -2,11 +2,11 @@
 """What passes between a protocol and the model: a request that can become a batch, and an answer to write down."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from kelp.frame.online import Online
-from kelp.frame.scorer import Scores
+from kelp.frame.scorer import Scorer, Scores
 from kelp.frame.transform import Column, Matrix, Transform
 
 Batch = Mapping[str, Column] | Matrix
@@ -30,23 +30,28 @@ class Request(Protocol):
     def cell(self, column: str, row: int) -> str:
         """Name a value in a message."""
 
-    def raw(self, transform: Transform) -> tuple[Values, Values]:
-        """What came, of a request that was answered: declared raw columns, or else features."""
+    def raw(self, transform: Transform) -> Values:
+        """The declared raw columns that came, of a request that was answered and not transformed by its caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One entry a row.
 
-    `scores` is the probability of the positive class, the value, or the greatest probability of several classes.
-    `labels` is empty for a regression; `probabilities` is empty unless there are several classes, whose names and
-    order are those of `classes`.
+    Attributes:
+        scores: the probability of the positive class, the value, or the greatest probability of several classes.
+        labels: empty for a regression.
+        probabilities: empty unless there are several classes.
+        classes: whose names and order those of `probabilities` are.
+        features: the rows, if they came transformed.
+        windows: that the rows were scored with, by name; empty if the model has none or `features` are there.
     """
 
     scores: list[float]
     labels: list[str]
     probabilities: list[list[float]]
     classes: tuple[str, ...]
+    features: Matrix | None = None
+    windows: Mapping[str, Column] = MappingProxyType({})
 
 
 def answer(online: Online, request: Request) -> Answer:
@@ -58,11 +63,15 @@ def answer(online: Online, request: Request) -> Answer:
     """
     scorer = online.scorer
     batch = request.batch(scorer.transform)
-    scores: Scores = online.score_columns(batch, request.cell) if isinstance(batch, Mapping) else scorer.score(batch)
-    greatest = scores.max(axis=1) if scorer.transform.is_multiclass else scores
-    return Answer(
-        scores=greatest.tolist(),
-        labels=scorer.label(scores),
-        probabilities=scores.tolist() if scorer.transform.is_multiclass else [],
-        classes=scorer.transform.classes,
-    )
+    if not isinstance(batch, Mapping):
+        return _answer(scorer, scorer.score(batch), batch, {})
+    columns = online.complete(batch, request.cell)
+    windows = {window.name: columns[window.name] for window in scorer.transform.windows}
+    return _answer(scorer, scorer.score_columns(columns), None, windows)
+
+
+def _answer(scorer: Scorer, scores: Scores, features: Matrix | None, windows: Mapping[str, Column]) -> Answer:
+    is_multiclass = scorer.transform.is_multiclass
+    greatest = scores.max(axis=1) if is_multiclass else scores
+    probabilities = scores.tolist() if is_multiclass else []
+    return Answer(greatest.tolist(), scorer.label(scores), probabilities, scorer.transform.classes, features, windows)

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where predictions are asked for: one model over one protocol, with how its requests are read and answers written."""
+"""Where predictions are asked for over HTTP: a model over one protocol, with how requests are read and answers written.
+
+A path says all of it; whether the model is there is found out when it is lent.
+"""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from kelp.errors import NotFound, RequestError
+from kelp.errors import NotFound, RequestError, WrongMediaType
 from serving.runtime.answer import Answer, Request
 from serving.runtime.model import ServedModel
 from serving.runtime.v1 import parse_v1, write_v1
@@ -17,77 +21,82 @@ Fields = Mapping[bytes, bytes]
 
 JSON_LENGTH = b"inference-header-content-length"
 
-_EXPLAIN = re.compile(r"/v1/models/([^/]+):explain")
-_V1 = re.compile(r"/v1/models/([^/]+):predict")
-_V2 = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
+_VERSION = r"(?:/versions/([^/:?%]+))?"
+_V1 = re.compile(rf"/v1/models/([^/:?%]+){_VERSION}:predict")
+_V2 = re.compile(rf"/v2/models/([^/:?%]+){_VERSION}/infer")
+_EXPLAIN = re.compile(rf"/v1/models/([^/:?%]+){_VERSION}:explain")
+_USUAL_TYPES = (b"application/json", b"application/octet-stream", b"")
+_MEDIA_TYPE = re.compile(r"(?:application/(?:json|octet-stream)|text/json)\s*(?:;\s*(?:charset=\"?utf-8\"?)?\s*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A model and a protocol.
+    """A model, its version if one was asked for, and a protocol.
 
-    `read` makes a request of header fields and a body, or raises RequestError. `write` gives the body of an answer,
-    and the length of its JSON if bytes of tensors follow that.
+    `read` makes a request of what came, over HTTP header fields and a body, or raises InputError. `write` makes what is
+    sent of an answer: over HTTP a body, and the length of its JSON if bytes of tensors follow that.
     """
 
-    model: ServedModel
-    read: Callable[[Fields, bytes], Request]
-    write: Callable[[Any, Answer, ServedModel], tuple[bytes, int | None]]
+    name: str
+    version: str | None
+    read: Callable[..., Request]
+    write: Callable[[Any, Answer, ServedModel], Any]
 
 
-def hot_paths(models: Mapping[str, ServedModel]) -> dict[bytes, Endpoint]:
-    """Every endpoint by the paths that need no decoding."""
-    paths: dict[bytes, Endpoint] = {}
-    for name, model in models.items():
-        paths[f"/v1/models/{name}:predict".encode()] = Endpoint(model, _read_v1, _write_v1)
-        for path in (f"/v2/models/{name}/infer", f"/v2/models/{name}/versions/{model.version}/infer"):
-            paths[path.encode()] = Endpoint(model, _read_v2, _write_v2)
-    return paths
+@lru_cache(maxsize=16_384)
+def prediction_endpoint(path: str) -> Endpoint | None:
+    """The endpoint of a decoded path that asks for predictions; None for any other path."""
+    if match := _V1.fullmatch(path):
+        return Endpoint(match[1], match[2], _read_v1, _write_v1)
+    if match := _V2.fullmatch(path):
+        return Endpoint(match[1], match[2], _read_v2, _write_v2)
+    return None
 
 
-def find_endpoint(models: Mapping[str, ServedModel], method: str, path: str) -> Endpoint:
-    """The endpoint of a decoded path.
+@lru_cache(maxsize=16_384)
+def hot_endpoint(url: bytes) -> Endpoint | None:
+    """The same for what stands in a request's first line; None as well if that needs decoding."""
+    return prediction_endpoint(url.decode("ascii")) if url.isascii() else None
 
-    Raises:
-        NotFound: there is none, or its model or version is not served here.
-    """
-    if method == "POST":
-        if match := _V1.fullmatch(path):
-            return Endpoint(_model(models, match[1], None), _read_v1, _write_v1)
-        if match := _V2.fullmatch(path):
-            return Endpoint(_model(models, match[1], match[2]), _read_v2, _write_v2)
-    raise NotFound(
+
+def explained(path: str) -> tuple[str, str | None] | None:
+    """The model, and the version if one is asked for, whose scores a path asks to explain; None for any other path."""
+    match = _EXPLAIN.fullmatch(path)
+    return (match[1], match[2]) if match else None
+
+
+def no_endpoint(method: str, path: str) -> NotFound:
+    """The error of a path that nothing is at."""
+    return NotFound(
         f"no such endpoint: {method} {path[:200]}",
         fix="predictions are at POST /v1/models/NAME:predict and POST /v2/models/NAME/infer",
     )
 
 
-def explained(models: Mapping[str, ServedModel], fields: Fields, path: str) -> ServedModel:
-    """The model whose scores a path asks to explain.
+def check_content(fields: Fields) -> None:
+    """Refuse a body that is compressed, or of a type that is neither JSON nor binary tensors.
+
+    What a web page may send to any server without asking it (a form, plain text) is refused as well.
 
     Raises:
-        NotFound: the path is another one, or the model is not served here.
-        RequestError: the body is compressed.
+        WrongMediaType: it is.
     """
-    match = _EXPLAIN.fullmatch(path)
-    if match is None:
-        raise NotFound(f"no such endpoint: POST {path[:200]}", fix="explanations are at POST /v1/models/NAME:explain")
-    model = _model(models, match[1], None)
-    _check_encoding(fields)
-    return model
-
-
-def _model(models: Mapping[str, ServedModel], name: str, version: str | None) -> ServedModel:
-    model = models.get(name)
-    if model is None:
-        raise NotFound(f"no model is called {name[:80]}", fix=f"served here: {', '.join(sorted(models))}")
-    if version is not None and version != model.version:
-        raise NotFound(f"version {version[:20]} is not served here", fix=f"served here: {name} {model.version}")
-    return model
+    if (found := fields.get(b"content-type", b"")) not in _USUAL_TYPES:
+        text = found.decode("latin-1").lower()
+        if not _MEDIA_TYPE.fullmatch(text.strip()):
+            raise WrongMediaType(
+                f"expected application/json in UTF-8, found {text[:80]!r}",
+                place="Content-Type",
+                fix="send the header content-type: application/json",
+            )
+    if (encoding := fields.get(b"content-encoding", b"identity")) != b"identity":
+        raise WrongMediaType(
+            f"expected no compression, found {encoding.decode('latin-1')[:40]!r}", place="Content-Encoding"
+        )
 
 
 def _read_v1(fields: Fields, body: bytes) -> Request:
-    _check_encoding(fields)
+    check_content(fields)
     return parse_v1(body)
 
 
@@ -96,20 +105,12 @@ def _write_v1(request: Request, answer: Answer, model: ServedModel) -> tuple[byt
 
 
 def _read_v2(fields: Fields, body: bytes) -> Request:
-    _check_encoding(fields)
+    check_content(fields)
     return parse_v2(body, _json_length(fields))
 
 
 def _write_v2(request: Any, answer: Answer, model: ServedModel) -> tuple[bytes, int | None]:
     return write_v2(request, answer, model=model.name, version=model.version)
-
-
-def _check_encoding(fields: Fields) -> None:
-    encoding = fields.get(b"content-encoding", b"identity")
-    if encoding != b"identity":
-        raise RequestError(
-            f"expected no compression, found {encoding.decode('latin-1')[:40]}", place="Content-Encoding"
-        )
 
 
 def _json_length(fields: Fields) -> int | None:

@@ -1,32 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ASGI application: answers the prediction endpoints itself and hands every GET to KServe's application, but one.
+"""ASGI application: answers what is about a model itself, and hands the rest to KServe's application.
 
-Why not KServe's own prediction endpoints: many kinds of bad input end there in a status of 500 after which the
-kept-alive connection is closed, and then the next, good requests of a proxy fail as well. Here every bad request is
-a 4xx that names the field, no exception reaches the HTTP server, and a body is limited before it is parsed.
-The one GET is the metadata of a model with a history, for which KServe's answer has no place.
-KServe's other POST endpoints (load and unload) are not offered: the models are fixed when the server starts.
+Why not KServe's own endpoints: many kinds of bad input end there in a status of 500 after which the kept-alive
+connection is closed, and then the next, good requests of a proxy fail as well; it knows no version, and a model that
+is not in memory is not there. Here every bad request is a 4xx that names the field, no exception reaches the HTTP
+server, and a body is limited before it is parsed. KServe answers what is about the server: health and lists.
 Most predictions do not come this far: `serving.runtime.hot` answers them.
 """
 
+import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-import orjson
-
-from serving.runtime.model import ServedModel
-from serving.runtime.plane import FAILED, Plane, Reply
+from kelp.errors import TooLarge
+from serving.runtime.control import Control
+from serving.runtime.endpoint import check_content, explained, no_endpoint, prediction_endpoint
+from serving.runtime.plane import Ask, Outcome, Plane, log_refusal
+from serving.runtime.reply import Reply, refusal
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-_METADATA = re.compile(r"/v2/models/([^/]+)")
 
 logger = logging.getLogger(__name__)
 
@@ -38,28 +36,74 @@ class _Gone(Exception):
 class Front:
     """The outermost application of the server process."""
 
-    def __init__(self, app: App, plane: Plane) -> None:
+    def __init__(self, app: App, plane: Plane, control: Control) -> None:
         self._app = app
         self._plane = plane
+        self._control = control
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other scopes (lifespan) are KServe's."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["method"] in ("GET", "HEAD"):
-            model = self._asked_about(scope["path"])
-            if model is not None:
-                await _send_reply(send, Reply(200, orjson.dumps(model.metadata())))
-            else:
+            return
+        started = time.perf_counter()
+        fields = dict(scope["headers"])
+        if scope["method"] in ("GET", "HEAD"):
+            reply = await self._looked_up(scope["path"], fields)
+            if reply is None:
                 await self._pass_on(scope, receive, send)
+                return
         else:
-            await self._predict(scope, receive, send)
+            try:
+                body = await _read(receive, self._plane.body_limit)
+            except _Gone:
+                logger.debug("the caller hung up")
+                return
+            reply = await self._answered(scope["method"], scope["path"], fields, body, started)
+        await _send_reply(send, reply)
 
-    def _asked_about(self, path: str) -> ServedModel | None:
-        """The model whose metadata is asked for, if it has a history, of which KServe's answer would say nothing."""
-        match = _METADATA.fullmatch(path)
-        model = self._plane.models.get(match[1]) if match else None
-        return model if model is not None and model.online.history is not None else None
+    async def _answered(
+        self, method: str, path: str, fields: dict[bytes, bytes], body: bytes | None, started: float
+    ) -> Reply:
+        identity = self._plane.id_of(fields.get(b"x-request-id"))
+        endpoint = prediction_endpoint(path) if method == "POST" else None
+        if endpoint is not None:
+            ask = Ask(endpoint, (fields, body), len(body or b""), identity, started)
+            outcome = self._plane.too_large(ask) if body is None else await self._plane.predict(ask)
+            return reply_to(ask, outcome)
+        try:
+            if method == "POST" and (asked := explained(path)):
+                return await self._explained(*asked, fields, body, identity)
+            reply = await self._control.post(path) if method == "POST" else None
+            if reply is None:
+                raise no_endpoint(method, path)
+            return reply
+        except Exception as error:
+            log_refusal(error, identity)
+            return refusal(error, "", identity)
+
+    async def _explained(
+        self, name: str, version: str | None, fields: dict[bytes, bytes], body: bytes | None, identity: str
+    ) -> Reply:
+        """Explain scores, in a thread; not counted, for it takes longer than a prediction and is none."""
+        check_content(fields)
+        if body is None:
+            raise TooLarge(f"expected at most {self._plane.body_limit} bytes, found more", place="body")
+        lease = await self._plane.lent(name, version)
+        try:
+            found = await asyncio.to_thread(lease.loaded.explanations.answer, body)
+            return Reply(200, found, lease.loaded.version, identity)
+        finally:
+            self._plane.models.give_back(lease)
+
+    async def _looked_up(self, path: str, fields: dict[bytes, bytes]) -> Reply | None:
+        """What a GET that is about a model or the process is answered with; None for KServe's."""
+        try:
+            return await self._control.get(path, fields.get(b"accept", b"").decode("latin-1"))
+        except Exception as error:
+            identity = self._plane.id_of(fields.get(b"x-request-id"))
+            log_refusal(error, identity)
+            return refusal(error, "", identity)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let KServe answer; what it raises after its own reply of 500 must not close the connection."""
@@ -72,20 +116,20 @@ class Front:
 
         try:
             await self._app(scope, receive, watched)
-        except Exception:
-            logger.exception("GET %s failed", scope["path"])
+        except Exception as error:
+            identity = self._plane.id_of(None)
+            log_refusal(error, identity)
             if not has_started:
-                await _send_reply(send, Reply(500, FAILED))
+                await _send_reply(send, refusal(error, "", identity))
 
-    async def _predict(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        try:
-            body = await _read(receive, self._plane.body_limit)
-        except _Gone:
-            logger.debug("the caller hung up")
-            return
-        fields = dict(scope["headers"])
-        await _send_reply(send, await self._plane.answer(scope["method"], scope["path"], fields, body, started))
+
+def reply_to(ask: Ask, outcome: Outcome) -> Reply:
+    """What became of a prediction request, as a response."""
+    version = outcome.model.version if outcome.model is not None else ""
+    if outcome.error is not None:
+        return refusal(outcome.error, version, ask.id)
+    body, json_length = outcome.written
+    return Reply(200, body, version, ask.id, json_length)
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:

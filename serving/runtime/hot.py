@@ -12,11 +12,23 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from serving.runtime.endpoint import Endpoint
-from serving.runtime.plane import OFF_LOOP_BYTES, Plane, Reply
+from serving.runtime.endpoint import Endpoint, hot_endpoint
+from serving.runtime.front import reply_to
+from serving.runtime.plane import OFF_LOOP_BYTES, Ask, Plane
+from serving.runtime.reply import Reply, header_lines
 
 _LINGER_S = 0.1
 _UNUSUAL = (b"transfer-encoding", b"expect", b"upgrade")
+
+_usual: tuple[object, bytes] = (None, b"")
+
+
+def _usual_lines(fields: list[tuple[bytes, bytes]]) -> bytes:
+    """The lines of what uvicorn sends with every response, a list that it replaces every second."""
+    global _usual
+    if _usual[0] is not fields:
+        _usual = (fields, header_lines(fields))
+    return _usual[1]
 
 
 class HotProtocol(HttpToolsProtocol):
@@ -46,7 +58,7 @@ class HotProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Decide who answers."""
-        endpoint = self._plane.hot_paths.get(self.url)
+        endpoint = hot_endpoint(self.url)
         if endpoint is None or not self._is_plain():
             self._go_on_as_usual()
             return
@@ -81,9 +93,11 @@ class HotProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        reply = self._plane.answer_now(endpoint, self._fields, body, self._started)
-        if reply is not None:
-            self._write(reply)
+        identity = self._plane.id_of(self._fields.get(b"x-request-id"))
+        ask = Ask(endpoint, (self._fields, body), len(body), identity, self._started)
+        outcome = self._plane.predict_now(ask)
+        if outcome is not None:
+            self._write(reply_to(ask, outcome))
             return
         self._go_on_as_usual()
         super().on_body(body)
@@ -120,7 +134,7 @@ class HotProtocol(HttpToolsProtocol):
     def _write(self, reply: Reply) -> None:
         is_last = self._is_last or not self.parser.should_keep_alive()
         end = b"connection: close\r\n\r\n" if is_last else b"\r\n"
-        usual = self._plane.usual_fields(self.server_state.default_headers)
+        usual = _usual_lines(self.server_state.default_headers)
         self.transport.write(b"".join((STATUS_LINE[reply.status], usual, reply.head(), end, reply.body)))
         if is_last:
             self.transport.close()

@@ -2,9 +2,10 @@
 """Check a version directory, then load it: its signature, its digests, its answers to the golden rows."""
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kelp.errors import EnvironmentFault, InputError, IntegrityError
 from kelp.frame.history_table import HISTORY_FILE
@@ -20,6 +21,9 @@ _PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth")
 
 Verify = Callable[[Path], None]
 """Raise IntegrityError unless a version directory is signed as it must be."""
+Policy = Literal["required", "if-present"]
+
+logger = logging.getLogger(__name__)
 
 
 def load_version(folder: Path, check_signature: Verify | None = None, key: bytes | None = None) -> Online:
@@ -100,13 +104,34 @@ def _listed(manifest: Path) -> dict[str, Any]:
     return files
 
 
-def signed_with(public_key: Path) -> Verify:
-    """Build the check that a version is signed as a whole with this EC key.
+def signature_check(policy: Policy, public_key: Path | None) -> Verify:
+    """Build the check of signatures that a policy asks for.
+
+    Args:
+        policy: whether an unsigned version is refused.
+        public_key: EC key in PEM; None checks no signature, which is said for every version that has one.
 
     Raises:
         EnvironmentFault: the key cannot be read.
         InputError: it is no EC public key in PEM.
     """
+    if public_key is None:
+        return _warn_if_signed
+    key = _checked_key(public_key)
+
+    def check(folder: Path) -> None:
+        if policy == "required" or (folder / SIGNATURE).exists():
+            verify(folder, key)
+
+    return check
+
+
+def _warn_if_signed(folder: Path) -> None:
+    if (folder / SIGNATURE).exists():
+        logger.warning("the signature of %s is not checked: there is no --public-key", folder)
+
+
+def _checked_key(public_key: Path) -> Path:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -119,7 +144,7 @@ def signed_with(public_key: Path) -> Verify:
         raise InputError("expected an EC public key in PEM, found something else", place=str(public_key)) from error
     if not isinstance(key, EllipticCurvePublicKey):
         raise InputError("expected an EC public key, found one of another kind", place=str(public_key))
-    return lambda folder: verify(folder, public_key)
+    return public_key
 
 
 def pseudonym_key(path: Path) -> bytes:

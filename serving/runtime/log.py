@@ -23,7 +23,7 @@ from serving.runtime.sink import Sink
 
 _BATCH = 200
 _SLICE_S = 0.0005  # of writing before answers get the interpreter: to hand it over costs more than an event
-_MOST_BYTES = 64 * 1024 * 1024  # of the bodies in the queue
+_MOST_BYTES = 64 * 1024 * 1024  # of the requests in the queue
 _IDLE_S = 0.05
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
@@ -54,11 +54,10 @@ class PredictionLog(Collector):
 
     def put(self, record: Record) -> None:
         """Take a record, or count it as dropped."""
-        size = len(record.body)
-        if len(self._queue) >= self._most or self._bytes_in - self._bytes_out + size > _MOST_BYTES:
+        if len(self._queue) >= self._most or self._bytes_in - self._bytes_out + record.size > _MOST_BYTES:
             self._full += 1
             return
-        self._bytes_in += size
+        self._bytes_in += record.size
         self._queue.append(record)
 
     @property
@@ -100,7 +99,7 @@ class PredictionLog(Collector):
         while self._queue and len(events) < _BATCH:
             self._underway = len(events) + 1
             record = self._queue.popleft()
-            self._bytes_out += len(record.body)
+            self._bytes_out += record.size
             self._number += 1
             try:
                 event = cloud_event(prediction_of(record, f"{self._prefix}-{self._number}", self._arm))

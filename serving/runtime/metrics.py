@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is counted of the requests, by model, version and arm of a canary: KServe counts neither requests nor errors.
 
-Plain numbers, added up in the event loop's thread alone; prometheus-client reads them when /metrics is asked for.
+Plain numbers, added up in the event loop's thread alone; they are read when /metrics is asked for.
 Its own counters take a lock and a look-up each, several times a request.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from math import fsum
+from threading import Lock
 
-from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -22,6 +23,7 @@ _ROWS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 10_000.0,
 _SHARES = tuple(step / 20 for step in range(1, 21))
 _VALUES = (*(-(10.0**power) for power in range(6, -4, -1)), 0.0, *(10.0**power for power in range(-3, 7)))
 _LABELS = ("model", "version", "arm")
+_FEW = 32
 
 
 class Distribution:
@@ -39,6 +41,21 @@ class Distribution:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    def add_all(self, values: Sequence[float]) -> None:
+        """Count many values: sorted, there is one look-up a bucket instead of one a value."""
+        if len(values) <= _FEW:
+            for value in values:
+                self.add(value)
+            return
+        ordered = sorted(values)
+        below = 0
+        for position, bound in enumerate(self.bounds):
+            upto = bisect_right(ordered, bound, below)
+            self.counts[position] += upto - below
+            below = upto
+        self.counts[-1] += len(ordered) - below
+        self.total += fsum(ordered)
+
     def buckets(self) -> list[tuple[str, float]]:
         """Cumulative counts by upper bound, as Prometheus has them."""
         found, upto = [], 0
@@ -49,10 +66,10 @@ class Distribution:
 
 
 class ModelMetrics:
-    """The numbers of one model in this process."""
+    """The numbers of one version in this process, which outlast its stay in memory."""
 
-    def __init__(self, *, has_classes: bool, load_s: float = 0.0) -> None:
-        self.load_s = load_s
+    def __init__(self, *, has_classes: bool) -> None:
+        self.load_s: float | None = None
         self.requests: dict[int, int] = {}
         self.seconds = Distribution(_SECONDS)
         self.rows = Distribution(_ROWS)
@@ -64,16 +81,25 @@ class ModelMetrics:
         self.seconds.add(seconds)
         if scores:
             self.rows.add(len(scores))
-            for score in scores:
-                self.scores.add(score)
+            self.scores.add_all(scores)
 
 
 class Metrics(Collector):
-    """Every model's numbers in one registry; `labels` to a model's are its name, its version and the arm."""
+    """Every version's numbers; those of requests that named no model that is served have empty labels."""
 
-    def __init__(self, registry: CollectorRegistry, models: Mapping[tuple[str, str, str], ModelMetrics]) -> None:
-        self._models = models
-        registry.register(self)
+    def __init__(self, arm: str) -> None:
+        self._arm = arm
+        self._lock = Lock()
+        self._versions: dict[tuple[str, str], ModelMetrics] = {}
+        self.unknown = self.of("", "", has_classes=True)
+
+    def of(self, name: str, version: str, *, has_classes: bool) -> ModelMetrics:
+        """The numbers of a version, new ones if it has none."""
+        with self._lock:
+            found = self._versions.get((name, version))
+            if found is None:
+                found = self._versions[name, version] = ModelMetrics(has_classes=has_classes)
+            return found
 
     def collect(self) -> Iterator[Metric]:
         """Read the numbers."""
@@ -84,10 +110,14 @@ class Metrics(Collector):
         seconds = _histogram("kelp_request_seconds", "Time to answer a prediction request, from its header on")
         rows = _histogram("kelp_batch_rows", "Rows of the prediction requests that were answered with 200")
         scores = _histogram("kelp_prediction", "Scores answered; of several classes the greatest")
-        for labels, model in self._models.items():
-            for status, count in model.requests.items():
+        with self._lock:
+            versions = list(self._versions.items())
+        for served, model in versions:
+            labels = (*served, self._arm)
+            for status, count in list(model.requests.items()):
                 requests.add_metric((*labels, str(status)), count)
-            load.add_metric(labels, model.load_s)
+            if model.load_s is not None:
+                load.add_metric(labels, model.load_s)
             for family, distribution in ((seconds, model.seconds), (rows, model.rows), (scores, model.scores)):
                 family.add_metric(labels, buckets=distribution.buckets(), sum_value=distribution.total)
         yield from (requests, load, seconds, rows, scores)

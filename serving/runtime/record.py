@@ -1,42 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an answered request, kept as it came, to its event: what the log's thread does while others are answered."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from kelp.events import Prediction
 from kelp.frame.pseudonym import pseudonym
-from serving.runtime.answer import Answer
-from serving.runtime.endpoint import Endpoint, Fields
+from serving.runtime.answer import Answer, Request
+from serving.runtime.model import ServedModel
 
 
 class Record(NamedTuple):
-    """An answered request; making one is all that the log costs an answer."""
+    """An answered request; making one is all that the log costs an answer.
 
-    endpoint: Endpoint
-    fields: Fields
-    body: bytes
+    `read` makes the request again of `source`, bytes rather than many objects: those would keep the garbage collector
+    busy while the log waits for its sink. `size` is what all that takes, in bytes.
+    """
+
+    model: ServedModel
+    read: Callable[..., Request]
+    source: tuple[Any, ...]
     answer: Answer
+    request_id: str
     time: float
     seconds: float
+    size: int
 
 
 def prediction_of(record: Record, identity: str, arm: str) -> Prediction:
-    """Read the request again, and keep of it what may be kept: declared columns, private ones as pseudonyms.
+    """Say what may be said of it: declared columns, private ones as pseudonyms, and the windows that were answered.
 
     Args:
-        record: with an answer of 200, so its body can be read.
+        record: with an answer of 200, so its source can be read.
         identity: the event's id.
         arm: of this process.
     """
-    model = record.endpoint.model
-    transform = model.online.scorer.transform
-    request = record.endpoint.read(record.fields, record.body)
-    inputs, features = request.raw(transform)
-    key = model.online.key or b""
-    for name in transform.private:
-        if name in inputs:
-            inputs[name] = [None if value is None else pseudonym(key, value) for value in inputs[name]]
-    caller = record.fields.get(b"x-request-id")
+    model, answer = record.model, record.answer
+    features = answer.features.astype("<f4", copy=False).tobytes() if answer.features is not None else b""
     return Prediction(
         id=identity,
         time=record.time,
@@ -44,9 +44,22 @@ def prediction_of(record: Record, identity: str, arm: str) -> Prediction:
         version=model.version,
         arm=arm,
         seconds=record.seconds,
-        scores=record.answer.scores,
-        labels=record.answer.labels,
-        inputs=inputs,
+        scores=answer.scores,
+        labels=answer.labels,
+        inputs=_inputs(record) if answer.features is None else {},
         features=features,
-        request_id=caller.decode("latin-1") if caller is not None else None,
+        request_id=record.request_id,
     )
+
+
+def _inputs(record: Record) -> dict[str, list[Any]]:
+    online = record.model.online
+    transform = online.scorer.transform
+    inputs = record.read(*record.source).raw(transform)
+    key = online.key or b""
+    for name in transform.private:
+        if name in inputs:
+            inputs[name] = [None if value is None else pseudonym(key, value) for value in inputs[name]]
+    for name, values in record.answer.windows.items():
+        inputs[name] = [None if value != value else value for value in values.tolist()]
+    return inputs

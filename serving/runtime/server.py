@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""KServe's ModelServer, bound to one address, with our prediction endpoints in front of its application.
+"""KServe's REST application behind ours, and its gRPC service, on one event loop and bound to one address.
 
 KServe's server listens on every interface and has no option for it. Here the socket is bound before anything is
 loaded, so a taken port is an error at once, and uvicorn is handed that socket: KServe's host and port are not used.
-gRPC is not served.
 """
 
 import asyncio
@@ -12,43 +11,138 @@ import logging
 import signal
 import socket
 import sys
-import time
 from functools import partial
 from types import FrameType
+from typing import Any
 
-from kserve.model_server import ModelServer
-from kserve.protocol.rest.server import RESTServer
+from kserve.model_repository import ModelRepository
+from kserve.protocol.dataplane import DataPlane
+from kserve.protocol.model_repository_extension import ModelRepositoryExtension
+from kserve.protocol.rest.server import RESTServer, _RefreshingServer
 from prometheus_client import REGISTRY
 
-from kelp.errors import EnvironmentFault
 from kelp.frame.session import onnx_runtime
+from kelp.memory import memory_limit
+from serving.catalogue import Catalogue
+from serving.runtime.audit import LoadAudit
+from serving.runtime.control import Control
 from serving.runtime.front import Front
+from serving.runtime.grpc_server import start_grpc
 from serving.runtime.hot import HotProtocol
-from serving.runtime.load import Verify, load_version, pseudonym_key, signed_with
+from serving.runtime.listen import listening
+from serving.runtime.load import pseudonym_key, signature_check
+from serving.runtime.loader import Loader
 from serving.runtime.log import PredictionLog
 from serving.runtime.metrics import Metrics
-from serving.runtime.model import ServedModel
-from serving.runtime.options import ModelSource, Options
+from serving.runtime.models import Models
+from serving.runtime.options import Options
 from serving.runtime.plane import Plane
+from serving.runtime.worker import Worker
+
+_AUDIT_S = 5.0
+_BACKLOG_S = 0.05  # for connections that the kernel has accepted and we have not
 
 logger = logging.getLogger(__name__)
 
 
-class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
-    """KServe's REST server on a socket that is already bound."""
+def serve(options: Options) -> None:
+    """Load the models and serve them until a signal ends the process.
 
-    def __init__(self, server: ModelServer, bound: socket.socket, options: Options, log: PredictionLog | None) -> None:
+    Raises:
+        EnvironmentFault: the address cannot be listened on, a key cannot be read, or the one of pseudonyms is needed.
+        InputError: the public key is none, or the key of pseudonyms is empty.
+        NotReady: a model that was named on the command line is refused; then nothing is served.
+        SystemExit: with code 0, after a signal.
+    """
+    with listening(options) as bound:
+        onnx_runtime()  # takes longer to import than a model to load
+        metrics = Metrics(options.arm)
+        REGISTRY.register(metrics)
+        audit = LoadAudit(options.home)
+        try:
+            models = _models(options, metrics, audit)
+            _quieten_libraries()
+            gc.collect()
+            gc.freeze()  # what is loaded now stays: the collector need not look at it again
+            _run(options, bound, models, metrics)
+        finally:
+            audit.close(_AUDIT_S)
+
+
+def _models(options: Options, metrics: Metrics, audit: LoadAudit) -> Models:
+    """Every model there is; those that were named are loaded."""
+    check = signature_check(options.verify, options.public_key)
+    key = pseudonym_key(options.pseudonym_key) if options.pseudonym_key is not None else None
+    loader = Loader(check, key, metrics, audit, is_one_of_many=options.link_fd is not None)
+    budget = options.memory_bytes if options.memory_bytes is not None else memory_limit() // 2
+    models = Models(Catalogue(options.models, options.repository), budget, loader.load)
+    for source in options.models:
+        models.load(source.name)
+    return models
+
+
+def _run(options: Options, bound: socket.socket, models: Models, metrics: Metrics) -> None:
+    log = _prediction_log(options)
+    plane = Plane(models, metrics, body_limit=options.body_limit, log=log)
+    rest = _Rest(plane, bound, options)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)  # uvicorn's handlers drain, then raise the signal again for this one
+    names = models.names()
+    served = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    scheme = "https" if options.tls is not None else "http"
+    logger.info("serving %s at %s://%s:%d", served or "no model yet", scheme, options.host, options.port)
+    try:
+        with asyncio.Runner(loop_factory=rest.config.get_loop_factory()) as runner:
+            runner.run(rest.start())
+    finally:
+        if log is not None:
+            log.close(options.log_drain_s)
+        models.close()
+
+
+class _Listed(ModelRepository):  # type: ignore[misc]  # kserve has no types
+    """What KServe's application sees of the models: their names, for its lists."""
+
+    def __init__(self, models: Models) -> None:
+        super().__init__()
+        self._models = models
+
+    def get_models(self) -> dict[str, Any]:
+        """Every model's name."""
+        return dict.fromkeys(self._models.names())
+
+
+class _Uvicorn(_RefreshingServer):  # type: ignore[misc]  # kserve has no types
+    """KServe's uvicorn; at the end gRPC drains beside it."""
+
+    grpc: Any = None
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what has arrived, then close."""
+        await asyncio.sleep(_BACKLOG_S)
+        grpc = self.grpc.stop(self.config.timeout_graceful_shutdown) if self.grpc is not None else asyncio.sleep(0)
+        await asyncio.gather(super().shutdown(sockets), grpc)
+
+
+class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
+    """KServe's REST server on a socket that is already bound, with gRPC beside it."""
+
+    def __init__(self, plane: Plane, bound: socket.socket, options: Options) -> None:
+        repository = _Listed(plane.models)
         super().__init__(
             "kserve.model_server:app",
-            server.dataplane,
-            server.model_repository_extension,
+            DataPlane(repository),
+            ModelRepositoryExtension(repository),
             options.port,
             grace_period=options.grace_s,
             event_loop="uvloop",
+            ssl_certfile=str(options.tls.certificate) if options.tls is not None else None,
+            ssl_keyfile=str(options.tls.key) if options.tls is not None else None,
         )
+        self._server = _Uvicorn(self.config)
+        self._plane = plane
         self._bound = bound
         self._options = options
-        self._log = log
 
     def _add_middlewares(self, app: object) -> None:
         """KServe's only middleware logs the time of every request; ours are counted instead."""
@@ -58,55 +152,15 @@ class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
         from kserve.model_server import app
 
         self.create_application()
-        models = self.dataplane.model_registry.get_models()
-        plane = Plane(models, body_limit=self._options.body_limit, log=self._log)
-        arm = self._options.arm
-        Metrics(REGISTRY, {(model.name, model.version, arm): model.metrics for model in models.values()})
-        self.config.app = Front(app, plane)
-        self.config.http = partial(HotProtocol, plane)
+        worker = await Worker.start(self._plane.models, self._options.link_fd, self._end)
+        self.config.app = Front(app, self._plane, Control(self._plane, worker.everywhere, worker.samples))
+        self.config.http = partial(HotProtocol, self._plane)
+        if self._options.grpc_port is not None:
+            self._server.grpc = await start_grpc(self._plane, worker.everywhere, self._options)
         await self._server.serve(sockets=[self._bound])
 
-
-class _Server(ModelServer):  # type: ignore[misc]  # kserve has no types
-    """A ModelServer that starts our REST server instead of its own."""
-
-    def run(self, models: list[ServedModel], bound: socket.socket, options: Options) -> None:
-        """Serve the models until a signal ends the process; requests that have arrived are answered first."""
-        for model in models:
-            self.register_model(model)
-        log = _prediction_log(options)
-        rest = _Rest(self, bound, options, log)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _leave)  # uvicorn's handlers drain, then raise the signal again for this one
-        try:
-            with asyncio.Runner(loop_factory=rest.config.get_loop_factory()) as runner:
-                runner.run(rest.start())
-        finally:
-            if log is not None:
-                log.close(options.log_drain_s)
-
-
-def serve(options: Options) -> None:
-    """Load the models and serve them until a signal ends the process.
-
-    Raises:
-        EnvironmentFault: the address cannot be listened on, a key cannot be read, or the one of pseudonyms is needed.
-        InputError: the public key is none, or the key of pseudonyms is empty.
-        IntegrityError: a version is not what its manifest or signature says; then nothing is served.
-        SystemExit: with code 0, after a signal.
-    """
-    onnx_runtime()  # takes longer to import than a model to load
-    with _bind(options.host, options.port) as bound:
-        check = signed_with(options.public_key) if options.public_key is not None else None
-        key = pseudonym_key(options.pseudonym_key) if options.pseudonym_key is not None else None
-        models = [_load(source, check, key) for source in options.models]
-        _quieten_libraries()
-        gc.collect()
-        gc.freeze()  # what is loaded now stays: the collector need not look at it again
-        server = _Server(http_port=options.port, enable_grpc=False, enable_latency_logging=False, workers=1)
-        served = ", ".join(f"{model.name} {model.version}" for model in models)
-        logger.info("serving %s at http://%s:%d", served, options.host, options.port)
-        server.run(models, bound, options)
+    def _end(self) -> None:
+        self._server.should_exit = True
 
 
 def _prediction_log(options: Options) -> PredictionLog | None:
@@ -115,27 +169,6 @@ def _prediction_log(options: Options) -> PredictionLog | None:
     log = PredictionLog(options.log_url, most=options.log_queue, arm=options.arm)
     REGISTRY.register(log)
     return log
-
-
-def _load(source: ModelSource, check: Verify | None, key: bytes | None) -> ServedModel:
-    started = time.perf_counter()
-    online = load_version(source.folder, check, key)
-    return ServedModel(source.name, source.version, online, source.folder, time.perf_counter() - started)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        raise EnvironmentFault(
-            f"cannot be listened on ({error.strerror})",
-            place=f"{host}:{port}",
-            fix="choose another --http-port or --host, or stop the process that holds it",
-        ) from error
-    return bound
 
 
 def _quieten_libraries() -> None:

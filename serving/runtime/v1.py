@@ -31,12 +31,12 @@ class V1Request:
         """Name a value in a message."""
         return instance_cell(column, row)
 
-    def raw(self, transform: Transform) -> tuple[Values, Values]:
+    def raw(self, transform: Transform) -> Values:
         """The declared columns that came."""
         names = [column.name for column in transform.columns]
         if isinstance(self.instances[0], list):
-            return {name: [row[place] for row in self.instances] for place, name in enumerate(names)}, {}
-        return {name: [row.get(name) for row in self.instances] for name in names}, {}
+            return {name: [row[place] for row in self.instances] for place, name in enumerate(names)}
+        return {name: [row.get(name) for row in self.instances] for name in names}
 
 
 def parse_v1(body: bytes) -> V1Request:

@@ -5,14 +5,14 @@ In the binary form the body is JSON followed by the tensors' bytes, and the head
 is the length of the JSON.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from kelp.errors import RequestError
-from kelp.frame.tensors import ROWS, Tensor, batch_from_tensors, tensor_cell
+from kelp.frame.tensors import Tensor, batch_from_tensors, tensor_cell
 from kelp.frame.transform import Transform
 from kelp.frame.values import described
 from serving.runtime.answer import Answer, Batch, Values
@@ -44,13 +44,10 @@ class V2Request:
         """Name a value in a message."""
         return tensor_cell(column, row)
 
-    def raw(self, transform: Transform) -> tuple[Values, Values]:
-        """The declared columns that came; of the tensor `rows`, the features."""
+    def raw(self, transform: Transform) -> Values:
+        """The declared columns that came."""
         names = {column.name for column in transform.columns}
-        if len(self.tensors) == 1 and self.tensors[0].name == ROWS and ROWS not in transform.declared:
-            flat = _values(self.tensors[0])
-            return {}, {feature.name: flat[at :: transform.width] for at, feature in enumerate(transform.features)}
-        return {tensor.name: _values(tensor) for tensor in self.tensors if tensor.name in names}, {}
+        return {tensor.name: _values(tensor) for tensor in self.tensors if tensor.name in names}
 
 
 def _values(tensor: Tensor) -> list[Any]:
@@ -180,6 +177,17 @@ def _wanted_outputs(content: dict[str, Any]) -> dict[str, bool]:
     return wanted
 
 
+def available_outputs(answer: Answer) -> Iterator[tuple[str, str, list[int], list[Any]]]:
+    """Name, datatype, shape and flat values of each output that the task has."""
+    rows = len(answer.scores)
+    yield "score", "FP64", [rows], answer.scores
+    if answer.labels:
+        yield "label", "BYTES", [rows], answer.labels
+    if answer.probabilities:
+        flat = [share for shares in answer.probabilities for share in shares]
+        yield "probabilities", "FP64", [rows, len(answer.classes)], flat
+
+
 def write_v2(request: V2Request, answer: Answer, *, model: str, version: str) -> tuple[bytes, int | None]:
     """Write the outputs that the request asks for and the task has.
 
@@ -188,16 +196,9 @@ def write_v2(request: V2Request, answer: Answer, *, model: str, version: str) ->
     Returns:
         The body, and the length of its JSON if bytes of tensors follow it, else None.
     """
-    rows = len(answer.scores)
-    available: dict[str, tuple[str, list[int], list[Any]]] = {"score": ("FP64", [rows], answer.scores)}
-    if answer.labels:
-        available["label"] = ("BYTES", [rows], answer.labels)
-    if answer.probabilities:
-        flat = [share for shares in answer.probabilities for share in shares]
-        available["probabilities"] = ("FP64", [rows, len(answer.classes)], flat)
     outputs: list[dict[str, Any]] = []
     tail: list[bytes] = []
-    for name, (datatype, shape, values) in available.items():
+    for name, datatype, shape, values in available_outputs(answer):
         if name not in request.outputs:
             continue
         output: dict[str, Any] = {"name": name, "datatype": datatype, "shape": shape}

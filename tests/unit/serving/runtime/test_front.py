@@ -2,29 +2,23 @@
 import asyncio
 import json
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry
 
 from kelp.frame.history import History
 from kelp.frame.online import Online
 from kelp.frame.scorer import Scorer
 from kelp.frame.transform import Feature, RawColumn, Transform, Window
+from serving.runtime.control import Control
+from serving.runtime.endpoint import prediction_endpoint
 from serving.runtime.front import Front, Message, Receive, Scope, Send
-from serving.runtime.metrics import Metrics
-from serving.runtime.model import OFF_LOOP_ROWS, ServedModel
-from serving.runtime.plane import Plane
-from serving.runtime.v1 import V1Request
+from serving.runtime.model import OFF_LOOP_ROWS
+from serving.runtime.plane import Ask, Plane
+from serving.runtime.worker import Worker
+from tests.unit.serving.runtime.planes import AMOUNT, Doubling, a_plane
 
-AMOUNT = Transform(
-    task="regression",
-    classes=(),
-    columns=(RawColumn(name="amount", type="float", nullable=True),),
-    features=(Feature(name="amount", column="amount", kind="number", fill=0),),
-)
 QUOTES = Transform(
     task="regression",
     classes=(),
@@ -36,18 +30,6 @@ QUOTES = Transform(
     windows=(Window(name="quotes", by=("sku",), over="sku", take="count", start_us=10, end_us=1),),
     features=(Feature(name="quotes", column="quotes", kind="number"),),
 )
-
-
-class Doubling:
-    """A session whose model doubles its only feature, or raises."""
-
-    def __init__(self, problem: Exception | None = None) -> None:
-        self.problem = problem
-
-    def run(self, outputs: list[str], inputs: dict[str, Any]) -> list[Any]:
-        if self.problem:
-            raise self.problem
-        return [2 * inputs["rows"][:, 0]]
 
 
 async def quiet_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,11 +46,13 @@ async def app_failing_after_its_reply(scope: Scope, receive: Receive, send: Send
     raise RuntimeError("after the reply")
 
 
-def a_front(app: Any = quiet_app, problem: Exception | None = None, registry: CollectorRegistry | None = None) -> Front:
-    model = ServedModel("price", 3, Online(Scorer(AMOUNT, Doubling(problem))), Path())
-    if registry is not None:
-        Metrics(registry, {("price", "3", "champion"): model.metrics})
-    return Front(app, Plane({"price": model}, body_limit=1_000_000))
+def a_front(app: Any = quiet_app, online: Online | None = None, problem: Exception | None = None) -> Front:
+    return front_of(a_plane(online, problem=problem)[0], app)
+
+
+def front_of(plane: Plane, app: Any = quiet_app) -> Front:
+    worker = Worker(plane.models)
+    return Front(app, plane, Control(plane, worker.everywhere, worker.samples))
 
 
 def asked(front: Front, *chunks: bytes, method: str = "POST", path: str = "/v1/models/price:predict") -> list[Message]:
@@ -100,23 +84,25 @@ def test_caller_that_hung_up_is_sent_nothing() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, OFF_LOOP_ROWS + 1])
-def test_failing_model_is_500_without_details(rows: int) -> None:
-    registry = CollectorRegistry()
+def test_failing_model_is_500_with_the_requests_id_and_without_details(
+    rows: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    plane, metrics = a_plane(problem=RuntimeError("secret"))
     body = ('{"instances": [' + ",".join(["[1]"] * rows) + "]}").encode()
-    start, answer = asked(a_front(problem=RuntimeError("secret"), registry=registry), body)
+    start, answer = asked(front_of(plane), body)
     assert start["status"] == 500
     assert b"secret" not in answer["body"]
-    labels = {"model": "price", "version": "3", "arm": "champion", "code": "500"}
-    assert registry.get_sample_value("kelp_requests_total", labels) == 1
+    assert json.loads(answer["body"])["request_id"] == dict(start["headers"])[b"x-request-id"].decode()
+    assert metrics.of("price", "3", has_classes=False).requests == {500: 1}
+    assert "a request failed" in caplog.text
 
 
-def test_unknown_models_make_no_metric() -> None:
-    registry = CollectorRegistry()
-    start, _ = asked(a_front(registry=registry), b"{}", path="/v1/models/other:predict")
+def test_requests_for_unknown_models_are_counted_without_their_names() -> None:
+    plane, metrics = a_plane()
+    start, _ = asked(front_of(plane), b"{}", path="/v1/models/other:predict")
     assert start["status"] == 404
-    assert [
-        sample for metric in registry.collect() for sample in metric.samples if sample.name == "kelp_requests_total"
-    ] == []
+    codes = {sample.labels["model"]: sample.labels["code"] for sample in next(iter(metrics.collect())).samples}
+    assert codes == {"": "404"}
 
 
 def test_reply_of_an_application_that_fails_afterwards_is_kept() -> None:
@@ -142,26 +128,58 @@ def test_request_that_would_wait_for_another_does_not_block_the_event_loop() -> 
             assert self.finish.wait(timeout=30)
             return {"quotes": np.full(rows, 4.0)}
 
-    async def ask() -> list[float]:
+    async def ask() -> Any:
         history = BusyHistory(QUOTES)
-        model = ServedModel("price", 3, Online(Scorer(QUOTES, Doubling()), history), Path())
-        asked = asyncio.create_task(model.predict(V1Request([{"at": 1, "sku": "tea"}])))
+        plane, _ = a_plane(Online(Scorer(QUOTES, Doubling()), history))
+        predicting = asyncio.create_task(plane.predict(an_ask(b'{"instances": [[1, "tea"]]}')))
         await asyncio.sleep(0)
         history.finish.set()  # never reached if the request waits in the event loop
-        return (await asked).scores
+        return (await predicting).written
 
-    assert asyncio.run(ask()) == [8.0]
+    assert asyncio.run(ask()) == (b'{"predictions":[{"score":8.0}]}', None)
 
 
-def test_metadata_of_a_model_with_a_history_is_answered_here_and_others_by_kserve() -> None:
-    model = ServedModel("price", 3, Online(Scorer(QUOTES, Doubling()), History(QUOTES)), Path())
-    front = Front(quiet_app, Plane({"price": model}, body_limit=9))
+def an_ask(body: bytes) -> Ask:
+    endpoint = prediction_endpoint("/v1/models/price:predict")
+    assert endpoint is not None
+    return Ask(endpoint, ({}, body), len(body), "r-1", 0.0)
+
+
+def test_metadata_says_what_the_history_holds() -> None:
+    front = a_front(online=Online(Scorer(QUOTES, Doubling()), History(QUOTES)))
     start, body = asked(front, b"", method="GET", path="/v2/models/price")
     assert start["status"] == 200
     assert json.loads(body["body"])["history"]["entities"] == 0
-    for path in ("/v2/models/other", "/v2/models/price/ready", "/v1/models/price"):
-        assert asked(front, b"", method="GET", path=path)[0]["status"] == 204
-    assert asked(a_front(), b"", method="GET", path="/v2/models/price")[0]["status"] == 204
+    assert json.loads(asked(a_front(), b"", method="GET", path="/v2/models/price")[1]["body"])["history"] is None
+
+
+@pytest.mark.parametrize("path", ["/v2/health/ready", "/v1/models", "/v2", "/"])
+def test_what_is_about_the_server_is_answered_by_kserve(path: str) -> None:
+    assert asked(a_front(), b"", method="GET", path=path)[0]["status"] == 204
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/models/price", 200),
+        ("/v2/models/price/ready", 200),
+        ("/v2/models/price/versions/3/ready", 200),
+        ("/v2/models/price/versions/3", 200),
+        ("/v2/models/price/versions/4", 404),
+        ("/v2/models/price/versions/4/ready", 404),
+        ("/v2/models/other", 404),
+        ("/v1/models/other", 404),
+    ],
+)
+def test_model_in_a_version_is_there_or_not(path: str, status: int) -> None:
+    assert asked(a_front(), b"", method="GET", path=path)[0]["status"] == status
+
+
+def test_model_that_is_not_in_memory_is_loaded_by_the_request_for_it() -> None:
+    plane, _ = a_plane(is_loaded=False)
+    assert plane.models.index()[0]["state"] == "UNAVAILABLE"
+    assert asked(front_of(plane), b'{"instances": [[4]]}')[0]["status"] == 200
+    assert plane.models.index()[0]["state"] == "READY"
 
 
 def test_large_batch_does_not_block_the_event_loop() -> None:
@@ -174,8 +192,8 @@ def test_large_batch_does_not_block_the_event_loop() -> None:
                 asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(timeout=30)
                 return [np.zeros(len(inputs["rows"]), dtype=np.float32)]
 
-        model = ServedModel("price", 3, Online(Scorer(AMOUNT, WaitsForTheLoop())), Path())
-        answer = await model.predict(V1Request([[1.0]] * (OFF_LOOP_ROWS + 1)))
-        return len(answer.scores) == OFF_LOOP_ROWS + 1
+        plane, _ = a_plane(Online(Scorer(AMOUNT, WaitsForTheLoop())))
+        rows = ",".join(["[1]"] * (OFF_LOOP_ROWS + 1))
+        return (await plane.predict(an_ask(f'{{"instances": [{rows}]}}'.encode()))).error is None
 
     assert asyncio.run(ask())

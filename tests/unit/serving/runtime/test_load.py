@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kelp.errors import EnvironmentFault, InputError, IntegrityError
 from kelp.home import SIGNING_PUBLIC_KEY, ensure_home
-from serving.runtime.load import check_digests, load_version, pseudonym_key, signed_with
+from serving.runtime.load import Policy, check_digests, load_version, pseudonym_key, signature_check
 
 CONTENT = {"model.onnx": b"model", "transform.json": b"{}", "golden.json": b"{}", "card.md": b"# card"}
 
@@ -133,26 +133,39 @@ def public_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_unsigned_version_is_refused_where_a_signature_is_asked_for(folder: Path, public_key: Path) -> None:
     with pytest.raises(IntegrityError, match="not signed"):
-        signed_with(public_key)(folder)
+        signature_check("required", public_key)(folder)
 
 
+@pytest.mark.parametrize("policy", ["required", "if-present"])
 @pytest.mark.parametrize("signature", ["", "{}", "not json"])
-def test_damaged_signature_is_refused(folder: Path, public_key: Path, signature: str) -> None:
+def test_damaged_signature_is_refused(folder: Path, public_key: Path, signature: str, policy: Policy) -> None:
     (folder / "signature").write_text(signature)
     with pytest.raises(IntegrityError, match="does not fit"):
-        signed_with(public_key)(folder)
+        signature_check(policy, public_key)(folder)
+
+
+def test_unsigned_version_passes_where_a_signature_may_be_absent(folder: Path, public_key: Path) -> None:
+    signature_check("if-present", public_key)(folder)
+
+
+def test_signature_that_no_key_checks_is_said(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    signature_check("if-present", None)(folder)
+    assert caplog.messages == []
+    (folder / "signature").write_text("{}")
+    signature_check("if-present", None)(folder)
+    assert "is not checked: there is no --public-key" in caplog.text
 
 
 def test_missing_public_key_is_named(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match=r"key\.pem: the public key cannot be read"):
-        signed_with(tmp_path / "key.pem")
+        signature_check("if-present", tmp_path / "key.pem")
 
 
 @pytest.mark.parametrize("content", [b"", b"-----BEGIN PUBLIC KEY-----", b"\xff"])
 def test_file_that_is_no_public_key_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "key.pem").write_bytes(content)
     with pytest.raises(InputError, match="expected an EC public key"):
-        signed_with(tmp_path / "key.pem")
+        signature_check("if-present", tmp_path / "key.pem")
 
 
 def test_key_of_pseudonyms_is_the_files_bytes(tmp_path: Path) -> None:
@@ -173,4 +186,4 @@ def test_public_key_of_another_kind_is_refused(tmp_path: Path) -> None:
     key = Ed25519PrivateKey.generate().public_key()
     (tmp_path / "key.pem").write_bytes(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     with pytest.raises(InputError, match="another kind"):
-        signed_with(tmp_path / "key.pem")
+        signature_check("if-present", tmp_path / "key.pem")

@@ -3,9 +3,9 @@
 
 import json
 import struct
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
@@ -15,10 +15,11 @@ from kelp.frame.online import Online
 from kelp.frame.pseudonym import pseudonym
 from kelp.frame.scorer import Scorer
 from kelp.frame.transform import Feature, RawColumn, Transform
-from serving.runtime.answer import Answer
-from serving.runtime.endpoint import hot_paths
-from serving.runtime.model import ServedModel
+from serving.runtime.answer import answer
+from serving.runtime.endpoint import hot_endpoint
+from serving.runtime.metrics import Metrics
 from serving.runtime.record import Record, prediction_of
+from tests.unit.serving.runtime.planes import Doubling, a_model
 
 KEY = b"a key of pseudonyms"
 TRANSFORM = Transform(
@@ -33,11 +34,14 @@ TRANSFORM = Transform(
 HIDDEN = pseudonym(KEY, "Ann Smith")
 
 
-def recorded(path: str, body: bytes, fields: dict[bytes, bytes] | None = None, rows: int = 1) -> Any:
+def recorded(path: str, body: bytes, fields: dict[bytes, bytes] | None = None) -> Any:
     """The event of a request that was answered, after a trip through JSON."""
-    model = ServedModel("price", 3, Online(Scorer(TRANSFORM, None), None, KEY), Path())
-    answer = Answer([1.5] * rows, [], [], ())
-    record = Record(hot_paths({"price": model})[path.encode()], fields or {}, body, answer, 1_700_000_000.25, 0.001)
+    model = a_model(Online(Scorer(TRANSFORM, Doubling()), None, KEY), Metrics("canary"))
+    endpoint = hot_endpoint(path.encode())
+    assert endpoint is not None
+    source = (fields or {}, body)
+    found = answer(model.online, endpoint.read(*source))
+    record = Record(model, endpoint.read, source, found, "r-7", 1_700_000_000.25, 0.001, len(body))
     prediction = prediction_of(record, "a-1", "canary")
     sent = orjson.dumps(cloud_event(prediction))
     assert b"Ann" not in sent
@@ -56,10 +60,10 @@ def recorded(path: str, body: bytes, fields: dict[bytes, bytes] | None = None, r
     ],
 )
 def test_private_values_are_pseudonyms_in_v1(rows: list[Any]) -> None:
-    found = recorded("/v1/models/price:predict", json.dumps({"instances": rows}).encode(), rows=2)
+    found = recorded("/v1/models/price:predict", json.dumps({"instances": rows}).encode())
     assert found.inputs == {"amount": [1, None], "customer": [HIDDEN, None]}
     assert (found.model, found.version, found.arm, found.seconds) == ("price", "3", "canary", 0.001)
-    assert (found.time, found.request_id) == (1_700_000_000.25, None)
+    assert (found.time, found.request_id) == (1_700_000_000.25, "r-7")
 
 
 def test_private_values_are_pseudonyms_in_v2() -> None:
@@ -68,18 +72,27 @@ def test_private_values_are_pseudonyms_in_v2() -> None:
         {"name": "customer", "datatype": "BYTES", "shape": [1], "data": ["Ann Smith"]},
         {"name": "undeclared", "datatype": "BYTES", "shape": [1], "data": ["Ann Smith"]},
     ]
-    fields = {b"x-request-id": b"caller-7"}
-    found = recorded("/v2/models/price/infer", json.dumps({"inputs": tensors}).encode(), fields)
-    assert (found.inputs, found.features) == ({"amount": [1.0], "customer": [HIDDEN]}, {})
-    assert found.request_id == "caller-7"
+    found = recorded("/v2/models/price/infer", json.dumps({"inputs": tensors}).encode())
+    assert (found.inputs, found.features) == ({"amount": [1.0], "customer": [HIDDEN]}, b"")
 
 
 def test_rows_that_came_transformed_are_features() -> None:
     tensor = {"name": "rows", "datatype": "FP32", "shape": [2, 1], "parameters": {"binary_data_size": 8}}
     head = json.dumps({"inputs": [tensor]}).encode()
     fields = {b"inference-header-content-length": b"%d" % len(head)}
-    found = recorded("/v2/models/price/infer", head + struct.pack("<2f", 1.5, 2.5), fields, rows=2)
-    assert (found.inputs, found.features) == ({}, {"amount": [1.5, 2.5]})
+    found = recorded("/v2/models/price/infer", head + struct.pack("<2f", 1.5, 2.5), fields)
+    assert (found.inputs, found.features) == ({}, struct.pack("<2f", 1.5, 2.5))
+
+
+def test_windows_that_a_history_answered_are_inputs() -> None:
+    windows = {"quotes": np.array([4.0, np.nan])}
+    model = a_model(Online(Scorer(TRANSFORM, Doubling()), None, KEY), Metrics("canary"))
+    endpoint = hot_endpoint(b"/v1/models/price:predict")
+    assert endpoint is not None
+    source = ({}, b'{"instances": [[1, null], [2, null]]}')
+    found = answer(model.online, endpoint.read(*source))._replace(windows=windows)
+    inputs = prediction_of(Record(model, endpoint.read, source, found, "r", 0.0, 0.0, 9), "a", "canary").inputs
+    assert inputs == {"amount": [1, 2], "customer": [None, None], "quotes": [4.0, None]}
 
 
 @pytest.mark.parametrize("event", [7, {}, {"specversion": "1.0", "type": "other"}, None])

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a version's files to a served model: checked, loaded, timed, and said to the audit log either way."""
+
+import time
+from dataclasses import dataclass
+
+from kelp.errors import EnvironmentFault, KelpError
+from serving.explain import Explanations
+from serving.runtime.audit import LoadAudit
+from serving.runtime.load import Verify, load_version
+from serving.runtime.metrics import Metrics
+from serving.runtime.model import ServedModel
+from serving.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """What every load of this process has in common; `key` makes pseudonyms."""
+
+    check_signature: Verify
+    key: bytes | None
+    metrics: Metrics
+    audit: LoadAudit
+    is_one_of_many: bool = False
+
+    def load(self, source: Source) -> ServedModel:
+        """Load a version.
+
+        Raises:
+            IntegrityError: it is not what its manifest or signature says.
+            EnvironmentFault: it needs a key that is not there, or a history that several workers would share.
+        """
+        started = time.perf_counter()
+        try:
+            online = load_version(source.folder, self.check_signature, self.key)
+            if self.is_one_of_many and online.history is not None:
+                raise EnvironmentFault(
+                    "the model has rolling features, and each of several workers would remember other rows",
+                    place=source.name,
+                    fix="serve it with --workers 1",
+                )
+        except KelpError as error:
+            self.audit.refused(source, error)
+            raise
+        metrics = self.metrics.of(source.name, str(source.version), has_classes=bool(online.scorer.transform.classes))
+        metrics.load_s = time.perf_counter() - started
+        self.audit.loaded(source)
+        explanations = Explanations(online, source.folder)
+        return ServedModel(source.name, str(source.version), online, explanations, metrics)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Worker: one process's part in a server of several, or all of it in a server of one."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Self
+
+from prometheus_client import REGISTRY
+
+from kelp.errors import KelpError
+from serving.runtime.control import Action
+from serving.runtime.link import Link
+from serving.runtime.models import Models
+from serving.runtime.samples import Samples, collected
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Carries out what is asked of every worker, here and through the link to the process that started this one."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._link: Link | None = None
+        self._in_order = asyncio.Lock()
+
+    @classmethod
+    async def start(cls, models: Models, descriptor: int | None, end: Callable[[], None]) -> Self:
+        """Join the other workers.
+
+        Args:
+            models: of this process.
+            descriptor: of the socket that links this process to its starter; None if there are no others.
+            end: is called when the starter is gone.
+        """
+        worker = cls(models)
+        if descriptor is None:
+            return worker
+        link = await Link.over(socket.socket(fileno=descriptor), worker._carry_out)
+        worker._link = link
+        async with worker._in_order:  # before what is asked from now on
+            for name, action in (await link.ask({"do": "ready"})).items():
+                with suppress(KelpError):  # as it was when the command was given: the model's state says why
+                    await worker._here(action, name)
+        link.closed.add_done_callback(lambda _: end())
+        return worker
+
+    async def everywhere(self, action: Action, name: str) -> None:
+        """Load or unload a model in every worker; raises as `Models` does."""
+        if self._link is None:
+            await self._here(action, name)
+        else:
+            await self._link.ask({"do": action, "name": name})
+
+    async def samples(self) -> Samples:
+        """The numbers of all workers together."""
+        if self._link is None:
+            return await asyncio.to_thread(collected, REGISTRY)
+        return list(await self._link.ask({"do": "samples"}))
+
+    async def _carry_out(self, ask: Mapping[str, Any]) -> Samples | None:
+        if ask["do"] == "samples":
+            return await asyncio.to_thread(collected, REGISTRY)
+        async with self._in_order:
+            await self._here(ask["do"], ask["name"])
+        return None
+
+    async def _here(self, action: Action, name: str) -> None:
+        await asyncio.to_thread(self._models.load if action == "load" else self._models.unload, name)
