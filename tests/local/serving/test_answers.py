@@ -121,9 +121,9 @@ def test_v2_version_in_the_path_must_be_the_one_served(client: httpx.Client) -> 
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json", "application/json; charset=utf-8", "application/json;charset=UTF-8", "text/plain", ""],
+    ["application/json", "application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"', "text/json;", ""],
 )
-def test_content_type_does_not_matter(client: httpx.Client, content_type: str) -> None:
+def test_content_type_may_be_written_in_many_ways(client: httpx.Client, content_type: str) -> None:
     content = json.dumps({"instances": [ROW]}).encode()
     assert client.post(V1, content=content, headers={"content-type": content_type}).status_code == 200
     content = json.dumps(matrix()).encode()

@@ -147,7 +147,28 @@ def test_binary_tensor_without_the_header_is_refused(client: httpx.Client, check
 
 
 def test_compressed_body_is_refused(client: httpx.Client, check_refusal: CheckRefusal) -> None:
-    check_refusal(client, post_v1(client, b"\x1f\x8b", **{"content-encoding": "gzip"}), "Content-Encoding")
+    check_refusal(client, post_v1(client, b"\x1f\x8b", **{"content-encoding": "gzip"}), "Content-Encoding", 415)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/plain",  # as the next: a web page may send it anywhere without asking
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=utf-16",
+        "application/cloudevents+json",
+        "application/xml",
+        "\u00e9",
+    ],
+)
+@pytest.mark.parametrize("path", [V1, V2, "/v1/models/fraud:explain"])
+def test_body_of_another_type_is_refused(
+    client: httpx.Client, check_refusal: CheckRefusal, path: str, content_type: str
+) -> None:
+    headers = {b"content-type": content_type.encode("latin-1")}
+    answer = client.post(path, content=json.dumps({"instances": [ROW]}), headers=headers)  # type: ignore[arg-type]  # as sent
+    check_refusal(client, answer, "Content-Type: expected application/json in UTF-8", 415)
 
 
 def test_body_over_the_limit_is_refused_and_keeps_the_connection(
@@ -163,8 +184,10 @@ def test_body_over_the_limit_is_refused_and_keeps_the_connection(
         pytest.param("POST", "/v1/models/nobody:predict", id="v1-unknown-model"),
         pytest.param("POST", "/v2/models/nobody/infer", id="v2-unknown-model"),
         pytest.param("POST", "/v1/models/nobody:explain", id="explain-unknown-model"),
-        pytest.param("POST", "/v2/repository/models/fraud/unload", id="unload"),
-        pytest.param("POST", "/v2/repository/models/fraud/load", id="load"),
+        pytest.param("POST", "/v2/repository/models/nobody/unload", id="unload-unknown-model"),
+        pytest.param("POST", "/v2/repository/models/nobody/load", id="load-unknown-model"),
+        pytest.param("POST", "/v2/models/fraud/versions/4/infer", id="v2-unknown-version"),
+        pytest.param("POST", "/v1/models/fraud/versions/x:predict", id="v1-unknown-version"),
         pytest.param("DELETE", "/v1/models/fraud", id="delete"),
         pytest.param("PUT", V1, id="put"),
         pytest.param("GET", V1, id="get-predict"),

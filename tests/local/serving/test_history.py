@@ -128,7 +128,7 @@ def test_metadata_says_what_the_history_holds(client: httpx.Client) -> None:
     before = facts(client)
     asked(client, {**QUOTE, "sku": "salt", "customer": "Dan"}, {**QUOTE, "sku": "salt", "customer": "Eve"})
     metadata = client.get("/v2/models/price").json()
-    assert (metadata["name"], metadata["versions"], metadata["platform"]) == ("price", ["5"], "")
+    assert (metadata["name"], metadata["versions"], metadata["platform"]) == ("price", ["5"], "onnx")
     assert [entry["name"] for entry in metadata["inputs"]] == ["at", "sku", "customer", "price"]
     grown = {"entities": before["entities"] + 3, "events": before["events"] + 6}
     assert metadata["history"] == {**before, **grown}

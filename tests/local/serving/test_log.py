@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -77,7 +78,7 @@ def test_answered_requests_become_events_and_refused_ones_do_not(
     assert (first.model, first.version, first.arm, first.request_id) == ("fraud", "1", "canary", "a-1")
     assert first.inputs == {name: [value] for name, value in ROW.items() if name != "undeclared"}
     assert answer.json()["predictions"] == [{"score": first.scores[0], "label": first.labels[0]}]
-    assert (second.inputs, second.features["amount"]) == ({}, [12.5])
+    assert (second.inputs, second.features) == ({}, struct.pack("<4f", 12.5, 2, 1, 2))
     assert "secret" not in file.read_text()
 
 

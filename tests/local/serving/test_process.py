@@ -109,6 +109,7 @@ def test_version_signed_with_the_given_key_is_served_and_others_are_not(
     keys = tmp_path / "workspace" / "keys"
     folder = write_version(tmp_path / "1")
     arguments = ["--model-name", "fraud", "--model-dir", str(folder), "--public-key", str(keys / SIGNING_PUBLIC_KEY)]
+    arguments += ["--verify", "required"]
     code, message = refused_start(*arguments)
     assert (code, "the version is not signed" in message) == (4, True)
     sign(folder, keys / SIGNING_KEY)
