@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """V2 requests: tensors become raw columns or, from the one tensor `rows`, a matrix that is already transformed."""
 
+import struct
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
@@ -80,10 +81,13 @@ def matrix_from_tensor(transform: Transform, tensor: Tensor) -> Matrix:
             place=f"{place}.shape",
             fix="the model's features are: " + ", ".join(feature.name for feature in transform.features),
         )
-    try:
-        values = np.asarray(_flat(tensor), dtype=np.float64).reshape(tensor.shape)  # None becomes NaN
-    except OverflowError as error:
-        raise RequestError("expected numbers within the range of float64", place=f"{place}.data") from error
+    values = _plain_numbers(tensor.data, prod(tensor.shape))
+    if values is None:
+        try:
+            values = np.asarray(_flat(tensor), dtype=np.float64)  # None becomes NaN
+        except OverflowError as error:
+            raise RequestError("expected numbers within the range of float64", place=f"{place}.data") from error
+    values = values.reshape(tensor.shape)
     sizes = np.abs(values)
     if sizes.max() <= FLOAT32_MAX:  # false as well if one is missing
         return values.astype(np.float32)
@@ -190,6 +194,26 @@ def _column(column: RawColumn, tensor: Tensor) -> Column:
     else:
         values = [None if value != value else value for value in values]  # NaN differs from itself
     return column_from_values(column, values, partial(tensor_cell, tensor.name))
+
+
+def _plain_numbers(data: list[Any] | NDArray[Any], size: int) -> NDArray[Any] | None:
+    """As many numbers as float64, if that is all that there is; None leaves it to `_flat` to say what there is.
+
+    Packing is thrice as fast as an array of a list, and refuses null and text; true and false it takes for 1 and 0.
+    """
+    if not isinstance(data, list) or len(data) != size:
+        return None
+    try:
+        values = np.frombuffer(_packer(size).pack(*data))
+    except (struct.error, OverflowError):
+        return None
+    may_be_bools = ((values == 0) | (values == 1)).any()
+    return None if may_be_bools and not _NUMBERS.issuperset(map(type, data)) else values
+
+
+@lru_cache(maxsize=256)
+def _packer(size: int) -> struct.Struct:
+    return struct.Struct(f"{size}d")
 
 
 def _flat(tensor: Tensor) -> list[Any] | NDArray[Any]:
