@@ -20,6 +20,16 @@ _NUMBERS = {int, float}
 _NUMBERS_OR_NULL = {int, float, type(None)}
 
 
+class NumberColumns(dict[str, Column]):
+    """Columns by name, each a row of `values_by_column`, float64 of shape (columns, n); NaN is missing."""
+
+    __slots__ = ("values_by_column",)
+
+    def __init__(self, names: Sequence[str], values: Column) -> None:
+        super().__init__(zip(names, values, strict=True))
+        self.values_by_column = values
+
+
 class NumberBlock:
     """The columns of type int and float, in their order."""
 
@@ -35,42 +45,42 @@ class NumberBlock:
         self._accepted = _NUMBERS_OR_NULL if all(column.nullable for column in numbers) else _NUMBERS
         self._pick: Callable[[Any], Any] | None = itemgetter(*self.names) if len(numbers) > 1 else None
 
-    def of_objects(self, rows: Sequence[dict[str, Any]]) -> dict[str, Column]:
-        """The columns of rows by name; empty unless every value is there and accepted."""
+    def of_objects(self, rows: Sequence[dict[str, Any]]) -> NumberColumns | None:
+        """The columns of rows by name; None unless every value is there and accepted."""
         if self._pick is None:
-            return {}
+            return None
         try:
             flat = list(chain.from_iterable(map(self._pick, rows)))
         except KeyError:
-            return {}
+            return None
         return self._checked(flat, lambda array: array.reshape(len(rows), -1).T)
 
-    def of_columns(self, columns: Sequence[list[Any]]) -> dict[str, Column]:
-        """The columns from their values, in the order of `names` and of one length; empty unless all are accepted."""
+    def of_columns(self, columns: Sequence[list[Any]]) -> NumberColumns | None:
+        """The columns from their values, in the order of `names` and of one length; None unless all are accepted."""
         return self._checked(list(chain.from_iterable(columns)), lambda array: array.reshape(len(columns), -1))
 
-    def _checked(self, flat: list[Any], shaped: Callable[[Column], Column]) -> dict[str, Column]:
+    def _checked(self, flat: list[Any], shaped: Callable[[Column], Column]) -> NumberColumns | None:
         if not self._accepted.issuperset(map(type, flat)):
-            return {}
+            return None
         if len(flat) == len(self.names) and None not in flat:
             return self._one_row(flat)
         try:
             values = shaped(np.array(flat, dtype=np.float64))  # None becomes NaN
         except OverflowError:
-            return {}
+            return None
         is_missing = np.isnan(values)
         if np.count_nonzero(is_missing) != flat.count(None):
-            return {}
+            return None
         is_accepted = (values >= self._least) & (values <= self._greatest)
         if len(self._whole):
             whole = values[self._whole]
             is_accepted[self._whole] &= np.rint(whole) == whole
-        return dict(zip(self.names, values, strict=True)) if (is_accepted | is_missing).all() else {}
+        return NumberColumns(self.names, values) if (is_accepted | is_missing).all() else None
 
-    def _one_row(self, values: list[Any]) -> dict[str, Column]:
+    def _one_row(self, values: list[Any]) -> NumberColumns | None:
         """The same for one row without nulls, where array operations would cost more than a loop."""
         if not (all(map(le, self._low, values)) and all(map(le, values, self._high))):
-            return {}
+            return None
         if any(values[position] != int(values[position]) for position in self._whole_positions):
-            return {}
-        return dict(zip(self.names, np.array(values, dtype=np.float64).reshape(-1, 1), strict=True))
+            return None
+        return NumberColumns(self.names, np.array(values, dtype=np.float64).reshape(-1, 1))

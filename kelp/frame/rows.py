@@ -52,14 +52,18 @@ def _from_objects(transform: Transform, rows: Sequence[Any]) -> dict[str, Column
                 place=f"instances[{position}]",
                 fix="send every row as an object, or every row as a list",
             )
-    columns = transform.number_block.of_objects(rows)
-    if len(columns) < len(transform.columns):
+    numbers = transform.number_block.of_objects(rows)
+    columns: dict[str, Column]
+    if numbers is not None and len(numbers) == len(transform.columns):
+        columns = numbers
+    else:
         columns = {
-            column.name: columns[column.name] if column.name in columns else _of_objects(column, rows)
+            column.name: numbers[column.name] if numbers and column.name in numbers else _of_objects(column, rows)
             for column in transform.columns
         }
     if any(window.name in row for window in transform.windows for row in rows):
-        columns |= {window.name: _of_objects(window, rows, _ALL_WINDOWS) for window in transform.window_columns}
+        windows = {window.name: _of_objects(window, rows, _ALL_WINDOWS) for window in transform.window_columns}
+        columns = {**columns, **windows}
     return columns
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kelp.errors import RequestError
+from kelp.frame.block import NumberColumns
 from kelp.frame.parts import FLOAT32_MAX
 from kelp.frame.transform import Column, Matrix, RawColumn, RawType, Transform
 from kelp.frame.values import column_from_values, described
@@ -120,12 +121,12 @@ def columns_from_tensors(transform: Transform, tensors: Sequence[Tensor]) -> dic
     if any(window.name in by_name for window in transform.windows):
         expected += transform.window_columns
     numbers = _numbers_at_once(transform, by_name)
-    if len(numbers) == len(expected):
+    if numbers is not None and len(numbers) == len(expected):
         return numbers
     columns: dict[str, Column] = {}
     for column in expected:
         if column.name in by_name:
-            ready = numbers.get(column.name)
+            ready = numbers.get(column.name) if numbers is not None else None
             columns[column.name] = _column(column, by_name[column.name]) if ready is None else ready
         elif not column.optional:
             raise RequestError(
@@ -148,19 +149,19 @@ def _by_name(tensors: Sequence[Tensor]) -> dict[str, Tensor]:
     return by_name
 
 
-def _numbers_at_once(transform: Transform, by_name: dict[str, Tensor]) -> dict[str, Column]:
-    """The number columns, if every one came as flat JSON numbers of one length and is accepted; else none."""
+def _numbers_at_once(transform: Transform, by_name: dict[str, Tensor]) -> NumberColumns | None:
+    """The number columns, if every one came as flat JSON numbers of one length and is accepted; else None."""
     block = transform.number_block
     if not block.names or not by_name.keys() >= block.needed:
-        return {}
+        return None
     (size,) = shape if len(shape := by_name[block.names[0]].shape) == 1 else (0,)
     columns: list[list[Any]] = []
     for name in block.names:
         _, datatype, found, data = by_name[name]
         if found != shape or datatype not in _FLOATS or type(data) is not list or len(data) != size:
-            return {}
+            return None
         columns.append(data)
-    return block.of_columns(columns) if size else {}
+    return block.of_columns(columns) if size else None
 
 
 def tensor_cell(column: str, row: int) -> str:

@@ -21,7 +21,7 @@ import rfc8785
 from pydantic import Field, ValidationError, model_validator
 
 from kelp.errors import DataError, IntegrityError
-from kelp.frame.block import NumberBlock
+from kelp.frame.block import NumberBlock, NumberColumns
 from kelp.frame.compute import Column, Matrix, computation, is_plain, token_numbers, word_counts
 from kelp.frame.parts import TAKES_OF_NUMBERS, Feature, FeatureKind, Part, RawColumn, RawType, Tokenizer, Window
 
@@ -179,6 +179,8 @@ class Transform(Part):
             DataError: a column is absent, the columns differ in length, or a value is beyond float32.
         """
         rows = self._rows(columns)
+        if isinstance(columns, NumberColumns) and self._rows_of_block is not None:
+            return self._finite(columns.values_by_column[self._rows_of_block].T.astype(np.float32, order="C"), columns)
         matrix = np.empty((rows, self.width), dtype=np.float32)
         plain, names = self._as_they_are
         with np.errstate(over="ignore"):  # a value beyond float32 becomes inf and is reported below
@@ -189,6 +191,10 @@ class Transform(Part):
                     matrix[:, position] = columns[name]
             for target, name, compute in self._steps:
                 matrix[:, target] = compute(columns[name])
+        return self._finite(matrix, columns)
+
+    def _finite(self, matrix: Matrix, columns: Mapping[str, Column]) -> Matrix:
+        """Fill what is missing; refuse what is infinite."""
         if np.isfinite(matrix).all():
             return matrix
         self.fill(matrix)
@@ -230,6 +236,14 @@ class Transform(Part):
     def number_block(self) -> NumberBlock:
         """Checks the number columns of a request at once."""
         return NumberBlock(self.columns)
+
+    @cached_property
+    def _rows_of_block(self) -> list[int] | None:
+        """Which rows of `number_block` the features are, if each is one of them unchanged."""
+        positions = {name: position for position, name in enumerate(self.number_block.names)}
+        if not all(is_plain(feature) and feature.column in positions for feature in self.features):
+            return None
+        return [positions[feature.column] for feature in self.features]
 
     @cached_property
     def _as_they_are(self) -> tuple[list[int], list[str]]:

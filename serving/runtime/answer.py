@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from kelp.frame.block import NumberColumns
 from kelp.frame.online import Online
 from kelp.frame.scorer import Scorer, Scores
 from kelp.frame.transform import Column, Matrix, Transform
@@ -43,6 +44,7 @@ class Answer(NamedTuple):
         probabilities: empty unless there are several classes.
         classes: whose names and order those of `probabilities` are.
         features: the rows, if they came transformed.
+        numbers: the rows, if all columns are numbers and came raw.
         windows: that the rows were scored with, by name; empty if the model has none or `features` are there.
     """
 
@@ -51,6 +53,7 @@ class Answer(NamedTuple):
     probabilities: list[list[float]]
     classes: tuple[str, ...]
     features: Matrix | None = None
+    numbers: NumberColumns | None = None
     windows: Mapping[str, Column] = MappingProxyType({})
 
 
@@ -62,16 +65,18 @@ def answer(online: Online, request: Request) -> Answer:
         IntegrityError: the model answered something that is no score.
     """
     scorer = online.scorer
-    batch = request.batch(scorer.transform)
+    transform = scorer.transform
+    batch = request.batch(transform)
     if not isinstance(batch, Mapping):
-        return _answer(scorer, scorer.score(batch), batch, {})
+        return _answer(scorer, scorer.score(batch), features=batch)
     columns = online.complete(batch, request.cell)
-    windows = {window.name: columns[window.name] for window in scorer.transform.windows}
-    return _answer(scorer, scorer.score_columns(columns), None, windows)
+    windows = {window.name: columns[window.name] for window in transform.windows}
+    numbers = batch if isinstance(batch, NumberColumns) and not transform.private else None
+    return _answer(scorer, scorer.score_columns(columns), numbers=numbers, windows=windows)
 
 
-def _answer(scorer: Scorer, scores: Scores, features: Matrix | None, windows: Mapping[str, Column]) -> Answer:
+def _answer(scorer: Scorer, scores: Scores, **came: Any) -> Answer:
     is_multiclass = scorer.transform.is_multiclass
     greatest = scores.max(axis=1) if is_multiclass else scores
     probabilities = scores.tolist() if is_multiclass else []
-    return Answer(greatest.tolist(), scorer.label(scores), probabilities, scorer.transform.classes, features, windows)
+    return Answer(greatest.tolist(), scorer.label(scores), probabilities, scorer.transform.classes, **came)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from kelp.events import Prediction
 from kelp.frame.pseudonym import pseudonym
+from kelp.frame.transform import Column
 from serving.runtime.answer import Answer, Request
 from serving.runtime.model import ServedModel
 
@@ -13,8 +14,9 @@ from serving.runtime.model import ServedModel
 class Record(NamedTuple):
     """An answered request; making one is all that the log costs an answer.
 
-    `read` makes the request again of `source`, bytes rather than many objects: those would keep the garbage collector
-    busy while the log waits for its sink. `size` is what all that takes, in bytes.
+    `read` makes the request again of `source`, where the answer does not hold its rows as arrays. Bytes and arrays
+    rather than many objects: those would keep the garbage collector busy while the log waits for its sink. `size` is
+    what all that takes, in bytes.
     """
 
     model: ServedModel
@@ -53,13 +55,24 @@ def prediction_of(record: Record, identity: str, arm: str) -> Prediction:
 
 
 def _inputs(record: Record) -> dict[str, list[Any]]:
-    online = record.model.online
+    online, answer = record.model.online, record.answer
     transform = online.scorer.transform
-    inputs = record.read(*record.source).raw(transform)
+    if answer.numbers is not None:
+        numbers = answer.numbers
+        inputs = {
+            column.name: _numbers(numbers[column.name], is_int=column.type == "int") for column in transform.columns
+        }
+    else:
+        inputs = record.read(*record.source).raw(transform)
     key = online.key or b""
     for name in transform.private:
         if name in inputs:
             inputs[name] = [None if value is None else pseudonym(key, value) for value in inputs[name]]
-    for name, values in record.answer.windows.items():
-        inputs[name] = [None if value != value else value for value in values.tolist()]
+    for name, values in answer.windows.items():
+        inputs[name] = _numbers(values)
     return inputs
+
+
+def _numbers(values: Column, *, is_int: bool = False) -> list[Any]:
+    """JSON values of a column of numbers."""
+    return [None if value != value else int(value) if is_int else value for value in values.tolist()]

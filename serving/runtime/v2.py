@@ -5,8 +5,10 @@ In the binary form the body is JSON followed by the tensors' bytes, and the head
 is the length of the JSON.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, repeat
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -20,6 +22,9 @@ from serving.runtime.binary import binary_data, binary_output
 from serving.runtime.body import json_object, required
 
 OUTPUTS = ("score", "label", "probabilities")
+
+_FIELDS = itemgetter("name", "datatype", "shape", "data")
+_OBJECTS, _STRINGS, _LISTS, _WHOLE, _FOUR = {dict}, {str}, {list}, {int}, {4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +91,12 @@ def parse_v2(body: bytes, json_length: int | None = None) -> V2Request:
     return V2Request(identity, tensors, _wanted_outputs(content))
 
 
-def _tensors(inputs: Sequence[Any], tail: bytes) -> tuple[Tensor, ...]:
+def _tensors(inputs: list[Any], tail: bytes) -> tuple[Tensor, ...]:
+    if not tail and (plain := _plain(inputs)):
+        return plain
     tensors = []
     start = 0
     for position, entry in enumerate(inputs):
-        plain = _plain(entry)
-        if plain is not None:
-            tensors.append(plain)
-            continue
         place = f"inputs[{position}]"
         if not isinstance(entry, dict):
             raise RequestError(f"expected a tensor, found {described(entry)}", place=place)
@@ -117,18 +120,23 @@ def _tensors(inputs: Sequence[Any], tail: bytes) -> tuple[Tensor, ...]:
     return tuple(tensors)
 
 
-def _plain(entry: Any) -> Tensor | None:
-    """A tensor of JSON data without parameters, if it has nothing to complain about; the rest is for `_tensors`."""
-    if type(entry) is not dict or "parameters" in entry:
+def _plain(inputs: list[Any]) -> tuple[Tensor, ...] | None:
+    """The tensors, if each is four fields of the right types, all checked together; the rest is for `_tensors`."""
+    if not _OBJECTS.issuperset(map(type, inputs)) or not _FOUR.issuperset(map(len, inputs)):
         return None
-    get = entry.get
-    name, datatype, shape, data = get("name"), get("datatype"), get("shape"), get("data")
-    if type(name) is not str or type(datatype) is not str or type(shape) is not list or type(data) is not list:
+    try:
+        names, datatypes, shapes, data = zip(*map(_FIELDS, inputs), strict=True)
+    except KeyError:
         return None
-    for size in shape:
-        if type(size) is not int or size < 0:
-            return None
-    return Tensor(name, datatype, tuple(shape), data)
+    if not (
+        _STRINGS.issuperset(map(type, chain(names, datatypes))) and _LISTS.issuperset(map(type, chain(shapes, data)))
+    ):
+        return None
+    sizes = list(chain.from_iterable(shapes))
+    if not _WHOLE.issuperset(map(type, sizes)) or min(sizes, default=0) < 0:
+        return None
+    fields = zip(names, datatypes, map(tuple, shapes), data, strict=True)
+    return tuple(map(tuple.__new__, repeat(Tensor), fields))  # half the time of Tensor(...), thirty times a request
 
 
 def _string(entry: dict[str, Any], key: str, place: str) -> str:

@@ -52,6 +52,7 @@ def test_block_accepts_nothing_that_a_column_refuses(rows: list[dict[str, Any]])
 def test_good_rows_are_accepted_at_once(rows: int, missing: float | None) -> None:
     good = [{"amount": 12.5, "items": 3, "rate": missing, "name": "x"}] * rows
     found = BLOCK.of_objects(good)
+    assert found is not None
     assert list(found) == ["amount", "items", "rate"]
     for name, values in one_by_one(good).items():
         np.testing.assert_array_equal(found[name], values)
@@ -63,10 +64,10 @@ def test_wrong_value_is_left_to_the_columns(change: dict[str, Any], rows: int) -
     bad = [{"amount": 12.5, "items": 3, "rate": 1.0}] * (rows - 1) + [
         {"amount": 12.5, "items": 3, "rate": 1.0} | change
     ]
-    assert BLOCK.of_objects(bad) == {}
+    assert BLOCK.of_objects(bad) is None
     with pytest.raises(RequestError):
         one_by_one(bad)
 
 
 def test_absent_column_is_left_to_the_columns() -> None:
-    assert BLOCK.of_objects([{"amount": 1.0, "items": 1}]) == {}
+    assert BLOCK.of_objects([{"amount": 1.0, "items": 1}]) is None
