@@ -1,29 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kelp up: serve every champion on this machine, in the foreground."""
+"""kelp up: serve every champion on this machine, in the foreground, and keep the events of what was answered."""
 
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kelp.cli.processes import free_port, wait_ready
 from kelp.cli.session import Session
+from kelp.cli.up_events import EventsProcess, events_database
 from kelp.errors import EnvironmentFault, InputError, KelpError, NotFound
 
 if TYPE_CHECKING:
-    from kelp.audit.record import Record
+    from kelp.cli.server import Up
 
-_READY_S = 60
-_RECORDS = 20
+_STOPPED = (0, -signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM)
 
 
 def up(
@@ -35,38 +32,54 @@ def up(
     page_port: Annotated[
         int, typer.Option(min=0, max=65535, help="the page's port on 127.0.0.1; 0 takes a free one")
     ] = 0,
+    no_events: Annotated[bool, typer.Option("--no-events", help="keep no events of answered requests")] = False,
 ) -> None:
     """Serve the champions, and a page about them, until Ctrl-C."""
-    from kelp.cli.server import Up, read_up, write_up
+    from kelp.cli.server import Up, read_up
 
     session: Session = context.obj
     running = read_up(session.workspace)
     if running is not None:
         raise InputError(f"a server runs already (process {running.pid})", place=running.address, fix="stop it first")
     champions = _champions(session, names)
-    address = f"http://127.0.0.1:{_free(port)}"
+    address = f"http://127.0.0.1:{free_port(port)}"
     folders = {name: _fetch(session, name, version) for name, version in champions.items()}
     command = [sys.executable, "-m", "serving.runtime", "--host", "127.0.0.1", "--http-port", address.rsplit(":", 1)[1]]
     command += _pseudonym_key(session)
     for name, folder in folders.items():
         command += ["--model", f"{name}={folder}={champions[name]}"]
-    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    with subprocess.Popen(command, env=environment) as process:
+    database = events_database(session.workspace)
+    with nullcontext() if no_events else EventsProcess(database, session.err.print) as events:
+        command += ["--log-url", events.url] if events is not None else []
+        code = _serve(session, command, Up(pid=os.getpid(), address=address, models=champions), page_port, events)
+    if code not in _STOPPED:
+        raise EnvironmentFault(f"the server ended with exit code {code}", place=address)
+
+
+def _serve(session: Session, command: list[str], up: "Up", page_port: int, events: EventsProcess | None) -> int:
+    """Run the server until it ends; return its exit code."""
+    from kelp.cli.server import write_up
+    from kelp.cli.watched_page import watched_page
+
+    with subprocess.Popen(command, env={**os.environ, "PYTHONSAFEPATH": "1"}) as process:
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
-            _wait_ready(address, process)
-            file = write_up(session.workspace, Up(pid=os.getpid(), address=address, models=champions))
+            wait_ready(f"{up.address}/v2/health/ready", process, "the server")
+            if events is not None:
+                events.keep_running()
+            file = write_up(session.workspace, up)
             try:
-                with _page(session, address, champions, page_port) as page:
-                    _say(session, address, champions, page)
+                with watched_page(session, up.address, up.models, page_port) as page:
+                    _say(session, up, page, events)
                     process.wait()
             finally:
                 file.unlink(missing_ok=True)
         except KeyboardInterrupt:
             process.terminate()
-            process.wait()
-    if process.returncode not in (0, -signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM):
-        raise EnvironmentFault(f"the server ended with exit code {process.returncode}", place=address)
+        except BaseException:
+            process.terminate()
+            raise
+    return process.returncode
 
 
 def _champions(session: Session, names: list[str] | None) -> dict[str, int]:
@@ -108,63 +121,11 @@ def _pseudonym_key(session: Session) -> list[str]:
     return ["--pseudonym-key", str(path)] if path.is_file() else []
 
 
-def _free(port: int) -> int:
-    """The port, if nobody listens there; a free one for 0."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise EnvironmentFault(
-                f"port {port} is taken ({error.strerror})", place="127.0.0.1", fix="kelp up --port 0 takes a free one"
-            ) from error
-        return int(probe.getsockname()[1])
-
-
-def _wait_ready(address: str, process: "subprocess.Popen[bytes]") -> None:
-    import httpx
-
-    deadline = time.monotonic() + _READY_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{address}/v2/health/ready", timeout=1).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    process.terminate()
-    raise EnvironmentFault(f"the server was not ready within {_READY_S} s", place=address, fix="read the lines above")
-
-
-@contextmanager
-def _page(session: Session, address: str, champions: dict[str, int], port: int) -> Iterator[str]:
-    """The page's address, while it is served."""
-    from kelp.cli.page_server import page_app, serving
-    from kelp.cli.up_page import up_page
-    from kelp.cli.watch import Watch
-
-    with (
-        Watch(champions, partial(_metrics, address), partial(_records, session)) as watch,
-        serving(page_app(up_page(address), lambda: watch.state), port) as page,
-    ):
-        yield page
-
-
-def _metrics(address: str) -> str:
-    import httpx
-
-    try:
-        return httpx.get(f"{address}/metrics", timeout=1).raise_for_status().text
-    except httpx.HTTPError as error:
-        raise OSError(str(error)) from error
-
-
-def _records(session: Session) -> "Sequence[Record]":
-    log = session.registry.log
-    return [entry.record for entry in log.entries(max(0, log.size() - _RECORDS), _RECORDS)]
-
-
-def _say(session: Session, address: str, champions: dict[str, int], page: str) -> None:
-    for name, version in champions.items():
-        session.err.print(f"serving [bold]{name}[/] version {version} at {address}/v1/models/{name}:predict")
-    session.err.print(f"page  {page}")
+def _say(session: Session, up: "Up", page: str, events: EventsProcess | None) -> None:
+    for name, version in up.models.items():
+        session.err.print(f"serving [bold]{name}[/] version {version} at {up.address}/v1/models/{name}:predict")
+    session.err.print(f"page    {page}")
+    if events is not None:
+        session.err.print(f"events  {events.database}", markup=False)
+        session.err.print("        kelp explain X-REQUEST-ID explains the answer that came with it")
     session.err.print("Ctrl-C stops it")

@@ -114,7 +114,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _follow_stdin() -> None:
-    while sys.stdin.buffer.read(4096):
+    while os.read(0, 4096):  # not sys.stdin: the interpreter cannot end while a thread waits in its buffer
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

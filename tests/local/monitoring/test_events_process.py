@@ -69,9 +69,10 @@ def has_grown(numbers: list[int], size: int) -> bool:
     return len(numbers) > size
 
 
-def test_sigterm_stores_and_answers_what_has_arrived_and_ends_with_zero(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [[], ["--until-stdin-closes"]], ids=["alone", "started by another"])
+def test_sigterm_stores_and_answers_what_has_arrived_and_ends_with_zero(tmp_path: Path, arguments: list[str]) -> None:
     body = a_batch(a_prediction(7))
-    with keeping(tmp_path) as keeper:
+    with keeping(tmp_path, *arguments) as keeper:
         host, port = keeper.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=30) as slow:
             slow.sendall(f"{SEND}{len(body)}\r\n\r\n".encode() + body[:10])
