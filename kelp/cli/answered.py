@@ -116,7 +116,7 @@ def check_scores(event: Prediction, scorer: "Scorer", matrix: "Matrix") -> None:
     for row, (now, then) in enumerate(zip(found.tolist(), event.scores, strict=True), 1):
         if not abs(now - then) <= TOLERANCE * abs(then):
             raise IntegrityError(
-                f"row {row} was answered with the score {then!r}, and the same version now computes {now!r}",
+                f"row {row} was answered with the score {then:.9g}, and the same version now computes {now:.9g}",
                 place=f"{event.model}/{event.version}",
                 fix="kelp audit verify says whether the version was changed; the server that answered may compute "
                 "otherwise than this machine",
