@@ -32,7 +32,8 @@ _DATATYPES: dict[RawType, tuple[str, ...]] = {
 }
 _ALL_COLUMNS = f"send one tensor per raw column, or the one tensor `{ROWS}`"
 _ALL_WINDOWS = "send every window, or none"
-_FLOATS = ("FP32", "FP64")
+_FLOATS = frozenset(("FP32", "FP64"))
+_LISTS = frozenset((list,))
 _NUMBERS = {int, float, type(None)}
 
 
@@ -116,13 +117,14 @@ def columns_from_tensors(transform: Transform, tensors: Sequence[Tensor]) -> dic
     Raises:
         RequestError: a tensor is absent, comes twice, or does not fit its column; the place names it.
     """
+    block = _all_numbers(transform, tensors)
+    if block is not None:
+        return block
     by_name = _by_name(tensors)
     expected = transform.columns
     if any(window.name in by_name for window in transform.windows):
         expected += transform.window_columns
     numbers = _numbers_at_once(transform, by_name)
-    if numbers is not None and len(numbers) == len(expected):
-        return numbers
     columns: dict[str, Column] = {}
     for column in expected:
         if column.name in by_name:
@@ -147,6 +149,19 @@ def _by_name(tensors: Sequence[Tensor]) -> dict[str, Tensor]:
         twice = next(name for name in by_name if sum(tensor.name == name for tensor in tensors) > 1)
         raise RequestError("expected every tensor once, found two of this name", place=f"inputs.{twice}")
     return by_name
+
+
+def _all_numbers(transform: Transform, tensors: Sequence[Tensor]) -> NumberColumns | None:
+    """The columns of a request that is what most are: every column a number, sent in order; None for any other."""
+    names, datatypes, shapes, data = zip(*tensors, strict=True)
+    block, shape = transform.number_block, shapes[0]
+    if names != block.names or len(names) != len(transform.columns) or len(shape) != 1 or not shape[0]:
+        return None
+    if shapes.count(shape) != len(names) or not _FLOATS.issuperset(datatypes):
+        return None
+    if not _LISTS.issuperset(map(type, data)) or set(map(len, data)) != set(shape):
+        return None
+    return block.of_columns(data)
 
 
 def _numbers_at_once(transform: Transform, by_name: dict[str, Tensor]) -> NumberColumns | None:

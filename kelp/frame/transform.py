@@ -178,9 +178,9 @@ class Transform(Part):
         Raises:
             DataError: a column is absent, the columns differ in length, or a value is beyond float32.
         """
-        rows = self._rows(columns)
         if isinstance(columns, NumberColumns) and self._rows_of_block is not None:
             return self._finite(columns.values_by_column[self._rows_of_block].T.astype(np.float32, order="C"), columns)
+        rows = self._rows(columns)
         matrix = np.empty((rows, self.width), dtype=np.float32)
         plain, names = self._as_they_are
         with np.errstate(over="ignore"):  # a value beyond float32 becomes inf and is reported below

@@ -4,9 +4,11 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from kelp.events import Prediction
+from kelp.frame.block import NumberColumns
 from kelp.frame.pseudonym import pseudonym
-from kelp.frame.transform import Column
 from serving.runtime.answer import Answer, Request
 from serving.runtime.model import ServedModel
 
@@ -58,10 +60,7 @@ def _inputs(record: Record) -> dict[str, list[Any]]:
     online, answer = record.model.online, record.answer
     transform = online.scorer.transform
     if answer.numbers is not None:
-        numbers = answer.numbers
-        inputs = {
-            column.name: _numbers(numbers[column.name], is_int=column.type == "int") for column in transform.columns
-        }
+        inputs = _number_inputs(answer.numbers, [column.name for column in transform.columns if column.type == "int"])
     else:
         inputs = record.read(*record.source).raw(transform)
     key = online.key or b""
@@ -69,10 +68,15 @@ def _inputs(record: Record) -> dict[str, list[Any]]:
         if name in inputs:
             inputs[name] = [None if value is None else pseudonym(key, value) for value in inputs[name]]
     for name, values in answer.windows.items():
-        inputs[name] = _numbers(values)
+        inputs[name] = [None if value != value else value for value in values.tolist()]
     return inputs
 
 
-def _numbers(values: Column, *, is_int: bool = False) -> list[Any]:
-    """JSON values of a column of numbers."""
-    return [None if value != value else int(value) if is_int else value for value in values.tolist()]
+def _number_inputs(numbers: NumberColumns, whole: list[str]) -> dict[str, list[Any]]:
+    values = numbers.values_by_column
+    inputs: dict[str, list[Any]] = dict(zip(numbers, values.tolist(), strict=True))
+    if np.isnan(values).any():
+        inputs = {name: [None if value != value else value for value in column] for name, column in inputs.items()}
+    for name in whole:
+        inputs[name] = [None if value is None else int(value) for value in inputs[name]]
+    return inputs
