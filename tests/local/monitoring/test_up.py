@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`kelp up` keeps every answered request, whichever of its processes is killed or told to end."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from monitoring.events.store import EventStore
+from tests.local.monitoring.process import kept, wait_until
+from tests.local.monitoring.workspace import Running, children, is_alive, new_workspace, start, up
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
+
+EVENTS, SERVER = "monitoring.events", "serving.runtime"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    return new_workspace(tmp_path / "a laptop")
+
+
+def is_kept(running: Running, request_id: str) -> bool:
+    return len(kept(running.database, request_id)) == 1
+
+
+@pytest.mark.parametrize("is_typed", [pytest.param(False, id="SIGTERM"), pytest.param(True, id="Ctrl-C")])
+def test_what_was_answered_is_kept_when_it_is_told_to_end(workspace: Path, is_typed: bool) -> None:
+    with up(workspace) as running:
+        assert f"events  {running.database}" in running.log.read_text()
+        for number in range(100):
+            running.predict(f"r-{number}")
+        (os.killpg if is_typed else os.kill)(running.process.pid, signal.SIGINT if is_typed else signal.SIGTERM)
+        assert running.process.wait(60) == 0
+        assert all(is_kept(running, f"r-{number}") for number in range(100))
+        assert "Traceback" not in running.log.read_text()
+        assert sorted(path.name for path in running.database.parent.iterdir()) == ["events.db"]
+
+
+def test_events_that_are_answered_while_their_process_is_dead_arrive(workspace: Path) -> None:
+    with up(workspace) as running:
+        running.predict("before")
+        wait_until(lambda: is_kept(running, "before"), "the first event did not arrive")
+        dead = running.child(EVENTS)
+        os.kill(dead, signal.SIGKILL)
+        running.predict("meanwhile")
+        wait_until(lambda: is_kept(running, "meanwhile"), "the second event did not arrive")
+        assert "the process that keeps events ended with exit code -9; it is started again" in running.log.read_text()
+        assert running.child(EVENTS) != dead
+        assert dead not in children(running.process.pid)
+        running.process.terminate()
+        assert running.process.wait(60) == 0
+
+
+def test_a_killed_server_ends_everything(workspace: Path) -> None:
+    with up(workspace) as running:
+        events = running.child(EVENTS)
+        os.kill(running.child(SERVER), signal.SIGKILL)
+        assert running.process.wait(60) == 4
+        assert "the server ended with exit code -9" in running.log.read_text()
+        assert not is_alive(events)
+        assert not (workspace / "up.json").exists()
+
+
+def test_its_own_death_ends_the_process_that_keeps_events(workspace: Path) -> None:
+    with up(workspace) as running:
+        events = running.child(EVENTS)
+        running.process.kill()
+        wait_until(lambda: not is_alive(events), "it lives on")
+        with EventStore(running.database, is_begun=True) as store:
+            assert store.count() == 0
+
+
+def test_no_events_keeps_none(workspace: Path) -> None:
+    with up(workspace, "--no-events") as running:
+        running.predict("r-1")
+        assert len(children(running.process.pid)) == 1
+        running.process.terminate()
+        assert running.process.wait(60) == 0
+    assert not (workspace / "monitor").exists()
+
+
+def test_a_store_that_cannot_be_used_stops_the_start_and_nothing_stays(workspace: Path) -> None:
+    database = workspace / "monitor" / "events.db"
+    database.parent.mkdir()
+    database.write_bytes(b"something else" * 1_000)
+    with (workspace / "log").open("wb") as output:
+        process = start(workspace, output.fileno())
+    seen: set[int] = set()
+
+    def has_ended() -> bool:
+        seen.update(children(process.pid))
+        return process.poll() is not None
+
+    wait_until(has_ended, "it did not end")
+    said = (workspace / "log").read_text()
+    assert process.returncode == 4
+    assert f"{database}: the store of events is damaged" in said
+    assert "the process that keeps events ended with exit code 4" in said
+    assert len(seen) >= 2
+    assert not any(map(is_alive, seen))
