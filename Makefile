@@ -58,7 +58,7 @@ check: setup-dev ## format, lint, types, layers, compiled pipelines
 	$(BIN)/lint-imports
 	$(BIN)/kelp compile models/*.yaml --check
 
-bench: bench-steps bench-preparation bench-boosting bench-network bench-windows bench-serving bench-many_models ## measured beside the named peers, as ratios
+bench: bench-steps bench-preparation bench-boosting bench-network bench-windows bench-kernels bench-serving bench-event_log bench-many_models ## measured beside the named peers, as ratios
 
 bench-%: setup-dev
 	$(BIN)/python -m bench.$*

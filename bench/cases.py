@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The requests of `bench.serving`: the same rows in each protocol, and the scores in its answers."""
+"""The requests of `bench.serving`: the same rows in each protocol, how they are sent, and the scores in the answers."""
 
 import json
 from collections.abc import Callable
@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.load import http_request
-
-WIDTH = 30
-NAMES = tuple(f"f{position}" for position in range(WIDTH))
+from bench.grpc_load import grpc_ask, grpc_message, grpc_scores, measure_grpc
+from bench.load import Load, http_request, measure
+from bench.servers import NAMES, Server
 
 Rows = Any
 """float32, shape (n, WIDTH)."""
@@ -19,7 +18,7 @@ Rows = Any
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One kind of request; `budget` is the least ratio of answers a second, ours to the peer's."""
+    """One kind of request over HTTP; `budget` is the least ratio of answers a second, ours to the peer's."""
 
     name: str
     path: str
@@ -27,18 +26,39 @@ class Case:
     budget: float
     body: Callable[[Rows], tuple[bytes, dict[str, str]]]
 
-    def request(self, model: str, rows: Rows) -> bytes:
-        """The bytes of the request to a model of this name."""
+    def scores(self, server: Server, rows: Rows) -> list[float]:
+        """What a server answers."""
+        content = json.loads(server.ask(self._request(server, rows)))
+        if "outputs" in content:
+            return list(content["outputs"][0]["data"])
+        return [row["score"] if isinstance(row, dict) else row for row in content["predictions"]]
+
+    def load(self, server: Server, rows: Rows, *, connections: int, seconds: float) -> Load:
+        """What it answers under load."""
+        request = self._request(server, rows)
+        return measure(server.port, request, server.cpu_s, connections=connections, seconds=seconds)
+
+    def _request(self, server: Server, rows: Rows) -> bytes:
         body, headers = self.body(rows[: self.rows])
-        return http_request(self.path.format(model), body, headers)
+        return http_request(self.path.format(server.name), body, headers)
 
 
-def scores(answer: bytes) -> list[float]:
-    """The scores in an answer's JSON, whichever protocol and server it is of."""
-    content = json.loads(answer)
-    if "outputs" in content:
-        return list(content["outputs"][0]["data"])
-    return [row["score"] if isinstance(row, dict) else row for row in content["predictions"]]
+@dataclass(frozen=True, slots=True)
+class GrpcCase:
+    """The same over gRPC."""
+
+    name: str
+    rows: int
+    budget: float
+
+    def scores(self, server: Server, rows: Rows) -> list[float]:
+        """What a server answers."""
+        return grpc_scores(grpc_ask(server.grpc_port, grpc_message(server.name, rows[: self.rows])))
+
+    def load(self, server: Server, rows: Rows, *, connections: int, seconds: float) -> Load:
+        """What it answers under load."""
+        message = grpc_message(server.name, rows[: self.rows])
+        return measure_grpc(server.grpc_port, message, server.cpu_s, connections=connections, seconds=seconds)
 
 
 def _one_tensor(rows: Rows) -> tuple[bytes, dict[str, str]]:
@@ -76,4 +96,7 @@ CASES = (
     Case("1 row, V2 JSON, named columns", _V2, 1, 6, _tensor_a_column),
     Case("100 rows, V2 JSON, one tensor", _V2, 100, 4, _one_tensor),
     Case("1 row, V2 binary", _V2, 1, 6, _binary),
+    Case("100 rows, V2 binary", _V2, 100, 6, _binary),
+    GrpcCase("1 row, gRPC", 1, 2),
+    GrpcCase("100 rows, gRPC", 100, 2),
 )

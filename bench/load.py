@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 import uvloop
 
-_WARM_UP_S = 0.5
+WARM_UP_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ async def _measure(port: int, request: bytes, clock: Callable[[], float], connec
     clients = [_Client(request) for _ in range(connections)]
     for client in clients:
         await loop.create_connection(partial(_itself, client), "127.0.0.1", port)
-    await asyncio.sleep(_WARM_UP_S)
+    await asyncio.sleep(WARM_UP_S)
     start, start_cpu = time.perf_counter(), clock()
     for client in clients:
         client.latencies.clear()

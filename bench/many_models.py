@@ -2,14 +2,15 @@
 """Ten thousand models in one process: `python -m bench.many_models` (about a minute).
 
 Four models of trees, of about 100 kB each, are trained and exported; 10,000 version folders are hard links of their
-files. Requests of one row come for models by Zipf's law (exponent 1.1), one after the other, through the repository: a
-cold model is checked as a server does (every digest, the golden rows), then loaded. HTTP is left out. Budgets: the 99th
+files, and one server is given the folder of all. Requests of one row come for models by Zipf's law (exponent 1.1), one
+after the other over one connection. A cold model is checked (every digest, the golden rows) and loaded; which request
+met a cold one is known, as the server's policy of what stays in memory is run here beside it. Budgets: the 99th
 percentile of a warm request at most 5 ms, of a cold one 50 ms, and the process at most 2 GiB at its peak.
 """
 
+import http.client
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -18,15 +19,14 @@ from typing import Any
 
 import numpy as np
 
+from bench.servers import Server, runtime
 from components.train.boosting_onnx import export_onnx
-from kelp.frame.online import Online
 from kelp.frame.rows import columns_from_instances
 from kelp.frame.scorer import Scorer
 from kelp.frame.transform import Feature, RawColumn, Transform
 from kelp.parquet import folder_digests
-from serving.repository import Repository
-from serving.runtime.load import load_version
-from serving.source import Source
+from serving.lru import Lru
+from serving.source import Source, estimated_bytes
 
 MODELS = 10_000
 KINDS = 4
@@ -40,41 +40,49 @@ _ROWS_OF_GOLDEN = 32
 
 def main() -> int:
     """Measure, print, and return 1 when over a budget."""
-    with tempfile.TemporaryDirectory(prefix="kelp-many-models-") as folder:
-        sources = registered(Path(folder))
-        repository: Repository[Online] = Repository(MEMORY_MIB * 2**20, lambda source: load_version(source.folder))
-        for source in sources:
-            repository.point(source)
+    with tempfile.TemporaryDirectory(prefix="kelp-many-models-") as name:
+        folder = Path(name)
+        sources = registered(folder / "models")
         asked = zipf(len(sources))
-        warm, cold = ask(repository, [sources[position].name for position in asked])
+        budget = MEMORY_MIB * 2**20
+        with runtime(folder, "--repository", str(folder / "models"), "--memory-bytes", str(budget)) as server:
+            warm, cold = ask(server, [sources[position] for position in asked], Lru(budget))
+            peak, ready = server.peak_mib(), server.ready_s
         size = float(np.mean([(source.folder / "model.onnx").stat().st_size for source in sources[:KINDS]]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     warm_ms, cold_ms = (float(np.percentile(times, 99)) for times in (warm, cold))
     print(f"models                     {len(sources):9,}   of {size / 1e3:,.0f} kB on average")
+    print(f"ready after start, s       {ready:9.2f}")
     print(f"requests                   {len(asked):9,}   for {len(set(asked)):,} of them")
     print(f"warm requests, p50 ms      {np.median(warm):9.3f}   {len(warm):,} of them")
     print(f"warm requests, p99 ms      {warm_ms:9.3f}   at most {WARM_MS:g}")
     print(f"cold requests, p50 ms      {np.median(cold):9.3f}   {len(cold):,} of them")
     print(f"cold requests, p99 ms      {cold_ms:9.3f}   at most {COLD_MS:g}")
-    print(f"resident models            {sum(repository.state(s.name).status == 'ready' for s in sources):9,}")
-    print(f"models' memory, MiB        {repository.used / 2**20:9.0f}   as estimated")
     print(f"process at its peak, MiB   {peak:9.0f}   at most {PROCESS_MIB:g}")
     return 0 if warm_ms <= WARM_MS and cold_ms <= COLD_MS and peak <= PROCESS_MIB else 1
 
 
-def ask(repository: Repository[Online], names: list[str]) -> tuple[list[float], list[float]]:
+def ask(server: Server, sources: list[Source], lru: "Lru[str]") -> tuple[list[float], list[float]]:
     """Ask one row of each; the milliseconds of the warm and of the cold requests."""
-    rows = np.random.default_rng(3).normal(size=(1_000, len(_NAMES)))
-    instances = [[dict(zip(_NAMES, row, strict=True))] for row in rows.tolist()]
+    rows = np.random.default_rng(3).normal(size=(1_000, len(_NAMES))).tolist()
+    bodies = [json.dumps({"instances": [dict(zip(_NAMES, row, strict=True))]}).encode() for row in rows]
     warm: list[float] = []
     cold: list[float] = []
-    for number, name in enumerate(names):
-        times = warm if repository.state(name).status == "ready" else cold
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    for number, source in enumerate(sources):
+        is_warm = source.name in lru
+        if is_warm:
+            lru.use(source.name)
+        else:
+            lru.take(source.name, estimated_bytes(source.folder))
+        lru.release(source.name)
         start = time.perf_counter()
-        with repository.use(name) as lease:
-            online = lease.loaded
-            online.score_columns(columns_from_instances(online.scorer.transform, instances[number % len(instances)]))
-        times.append(1e3 * (time.perf_counter() - start))
+        path, headers = f"/v1/models/{source.name}:predict", {"content-type": "application/json"}
+        connection.request("POST", path, bodies[number % len(bodies)], headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        (warm if is_warm else cold).append(1e3 * (time.perf_counter() - start))
+        if answer.status != 200:
+            raise RuntimeError(f"{source.name}: {content.decode()}")
     return warm, cold
 
 
@@ -88,7 +96,7 @@ def zipf(models: int) -> list[int]:
 
 def registered(folder: Path) -> list[Source]:
     """Write a few versions, and link all others to their files."""
-    kinds = [write_version(folder / f"kind-{seed}", seed) for seed in range(KINDS)]
+    kinds = [write_version(folder.with_name(f"kind-{seed}"), seed) for seed in range(KINDS)]
     sources = []
     for number in range(MODELS):
         kind = kinds[number % len(kinds)]

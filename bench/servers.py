@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.cases import NAMES, WIDTH
+WIDTH = 30
+NAMES = tuple(f"f{position}" for position in range(WIDTH))
 
 TREES = 300
 _TRAINING_ROWS = 50_000
@@ -31,6 +32,7 @@ class Server:
 
     name: str
     port: int
+    grpc_port: int
     pid: int
     ready_s: float
 
@@ -55,6 +57,11 @@ class Server:
         """The memory that it holds now."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGESIZE") / 2**20
+
+    def peak_mib(self) -> float:
+        """The most memory that it has held."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
@@ -101,7 +108,7 @@ def write_example(folder: Path) -> tuple[Any, Any]:
 @contextmanager
 def sink() -> Iterator[str]:
     """Run the sink beside the load; its URL."""
-    port = _free_port()
+    port = free_port()
     with _process([sys.executable, "-m", "bench.sink", str(port)], Path(os.devnull)):
         yield f"http://127.0.0.1:{port}/events"
 
@@ -109,31 +116,38 @@ def sink() -> Iterator[str]:
 @contextmanager
 def stock(folder: Path) -> Iterator[Server]:
     """Run the peer, as it comes: with its log of accesses and latencies, to a file."""
-    port = _free_port()
-    command = ["bench.stock", "--http_port", str(port), "--grpc_port", str(_free_port())]
-    with _server("stock", port, [*command, "--booster", str(folder / "booster.ubj")], folder) as server:
+    ports = free_port(), free_port()
+    command = ["bench.stock", "--http_port", str(ports[0]), "--grpc_port", str(ports[1])]
+    with _server("stock", ports, [*command, "--booster", str(folder / "booster.ubj")], folder) as server:
         yield server
 
 
 @contextmanager
 def ours(folder: Path, log_url: str) -> Iterator[Server]:
-    """Run kelp's server with its prediction log."""
-    port = _free_port()
-    command = ["serving.runtime", "--model", f"kelp={folder / '1'}=1", "--http-port", str(port)]
-    with _server("kelp", port, [*command, "--log-url", log_url], folder) as server:
+    """Run kelp's server of the version in `folder / "1"`, with its prediction log."""
+    with runtime(folder, "--model", f"kelp={folder / '1'}=1", "--log-url", log_url) as server:
         yield server
 
 
 @contextmanager
-def _server(name: str, port: int, arguments: Sequence[str], folder: Path) -> Iterator[Server]:
+def runtime(folder: Path, *arguments: str) -> Iterator[Server]:
+    """Run kelp's server with these arguments; what it says goes to a file in `folder`."""
+    ports = free_port(), free_port()
+    command = ["serving.runtime", "--http-port", str(ports[0]), "--grpc-port", str(ports[1]), *arguments]
+    with _server("kelp", ports, command, folder) as server:
+        yield server
+
+
+@contextmanager
+def _server(name: str, ports: tuple[int, int], arguments: Sequence[str], folder: Path) -> Iterator[Server]:
     started = time.perf_counter()
     with _process([sys.executable, "-m", *arguments], folder / f"{name}.log", _SERVER_CORE) as process:
         while True:
             if process.poll() is not None or time.perf_counter() - started > _READY_S:
                 raise RuntimeError(f"{name} does not answer: {(folder / f'{name}.log').read_text()[-2000:]}")
-            found = Server(name, port, process.pid, time.perf_counter() - started)
+            found = Server(name, *ports, process.pid, time.perf_counter() - started)
             try:
-                found.get(f"/v2/models/{name}/ready")
+                found.get("/v2/health/ready")
                 break
             except OSError:
                 time.sleep(0.02)
@@ -161,6 +175,7 @@ def _process(command: Sequence[str], log: Path, core: int | None = None) -> Iter
             process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])

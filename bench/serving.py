@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from bench.cases import CASES, Case, scores
-from bench.load import Load, measure
+from bench.cases import CASES, Case, GrpcCase
+from bench.load import Load
 from bench.servers import Server, ours, sink, stock, write_example
 
 CONNECTIONS = 8
 SECONDS = 1.5
 TURNS = 2
 TOLERANCE = 1e-5
+
+AnyCase = Case | GrpcCase
 
 Line = tuple[str, float, float | None, float, bool]
 """Name, ours, the peer's (None: ours is compared itself), budget, and whether that is the least it may be."""
@@ -48,15 +50,15 @@ def main() -> int:
     return int(not all(is_met))
 
 
-def _compare(server: Server, case: Case, rows: Any, expected: Any) -> None:
+def _compare(server: Server, case: AnyCase, rows: Any, expected: Any) -> None:
     """What a server answers must be xgboost's scores."""
-    found = np.array(scores(server.ask(case.request(server.name, rows))))
+    found = np.array(case.scores(server, rows))
     worst = float(np.abs(found - expected[: case.rows]).max())
     if worst > TOLERANCE:
         raise RuntimeError(f"{server.name}, {case.name}: an answer differs from xgboost's by {worst}")
 
 
-def _measured(case: Case, server: Server, peer: Server, rows: Any) -> list[Line]:
+def _measured(case: AnyCase, server: Server, peer: Server, rows: Any) -> list[Line]:
     mine, others = _in_turns(case, server, peer, rows, CONNECTIONS)
     rate, cost, tail = case.name + ": a second", "    processor time an answer, us", "    p99 at 8 connections, ms"
     lines: list[Line] = [
@@ -71,11 +73,13 @@ def _measured(case: Case, server: Server, peer: Server, rows: Any) -> list[Line]
     return lines
 
 
-def _in_turns(case: Case, server: Server, peer: Server, rows: Any, connections: int) -> tuple[list[Load], list[Load]]:
+def _in_turns(
+    case: AnyCase, server: Server, peer: Server, rows: Any, connections: int
+) -> tuple[list[Load], list[Load]]:
     loads: tuple[list[Load], list[Load]] = ([], [])
     for _ in range(TURNS):
         for one, into in zip((server, peer), loads, strict=True):
-            load = measure(one.port, case.request(one.name, rows), one.cpu_s, connections=connections, seconds=SECONDS)
+            load = case.load(one, rows, connections=connections, seconds=SECONDS)
             if load.failures:
                 raise RuntimeError(f"{one.name}, {case.name}: {load.failures} requests failed")
             into.append(load)
