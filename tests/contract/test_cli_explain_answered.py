@@ -102,7 +102,8 @@ def churned(scorer: Scorer, number: int = 1, **changes: Any) -> Prediction:
             }
         )
     )
-    answer = {"scores": scores.tolist(), "labels": scorer.label(scores), "inputs": CHURN}
+    best = scores.max(axis=1) if scorer.transform.is_multiclass else scores
+    answer = {"scores": best.tolist(), "labels": scorer.label(scores), "inputs": CHURN}
     return a_prediction(number, **{"model": "churn", "version": "1", "request_id": "r-1", **answer, **changes})
 
 
@@ -112,9 +113,10 @@ def spent(**changes: Any) -> Prediction:
     return a_prediction(1, **{"model": "spent", "version": "1", "request_id": "r-2", **answer, **changes})
 
 
-def test_a_request_is_explained_as_its_rows_are_by_the_version_that_answered(kelp: CommandLine) -> None:
-    scorer = register(kelp, "churn", lambda folder: a_version(folder, "binary"), is_champion=False)
-    register(kelp, "churn", lambda folder: a_version(folder, "regression"), is_champion=True)
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_a_request_is_explained_as_its_rows_are_by_the_version_that_answered(kelp: CommandLine, task: str) -> None:
+    scorer = register(kelp, "churn", lambda folder: a_version(folder, task), is_champion=False)
+    register(kelp, "churn", lambda folder: a_version(folder, "regression", scale=2), is_champion=True)
     keep(kelp, churned(scorer))
     rows = [{name: values[row] for name, values in CHURN.items()} for row in range(2)]
     (kelp.folder / "rows.json").write_text(json.dumps(rows))
