@@ -6,6 +6,6 @@ Defaults that the API server would add to routes are written out, so that a GitO
 
 from controller.objects.http_route import http_route
 from controller.objects.inference_service import inference_service
-from controller.objects.serving_runtime import serving_runtime
+from controller.objects.serving_runtime import cluster_serving_runtime, serving_runtime
 
-__all__ = ["http_route", "inference_service", "serving_runtime"]
+__all__ = ["cluster_serving_runtime", "http_route", "inference_service", "serving_runtime"]

@@ -18,6 +18,7 @@ MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 RUNTIME = "kelp"  # the ServingRuntime's name
 SERVER_ACCOUNT = "kelp-model-server"  # ServiceAccount of the model servers, see manifests/base/models
 KEYS_SECRET = "kelp-keys"
+HOME_CONFIG_MAP = "kelp-home"
 
 
 def version_name(model: Model, version: int) -> str:

@@ -26,12 +26,14 @@ from kelp.spec import load_model
 CHECKOUT = Path(__file__).parents[2]
 MANIFESTS = CHECKOUT / "manifests"
 LAYERS = ("base", "overlays/kind")
+FEATURES = ("features/cluster-runtime",)
 CORE_GROUPS = ("", "apps", "networking.k8s.io", "rbac.authorization.k8s.io")
 
 Object = dict[str, Any]
 Schema = dict[str, Any]
 
 layers = pytest.mark.parametrize("layer", [pytest.param(layer, id=layer) for layer in LAYERS])
+layers_and_features = pytest.mark.parametrize("layer", [pytest.param(name, id=name) for name in (*LAYERS, *FEATURES)])
 
 
 class Loader(yaml.CSafeLoader):  # type: ignore[misc]  # PyYAML ships no types
@@ -142,7 +144,7 @@ def test_the_rendered_model_is_valid_for_every_operator() -> None:
     check_against_crds(rendered_model())
 
 
-@layers
+@layers_and_features
 def test_custom_objects_are_valid_for_their_operators(layer: str) -> None:
     check_against_crds([item for item in kustomized(layer) if group(item) not in CORE_GROUPS])
 

@@ -4,13 +4,15 @@
 import os
 from pathlib import Path
 
-from controller.render import serving_objects
-from kelp.home import load_home
+from controller.objects import cluster_serving_runtime
+from controller.render import SERVING_IMAGE, serving_objects
+from kelp.home import Images, load_home
 from kelp.spec import load_model
 from pipelines.compile import dump
 
 CHECKOUT = Path(__file__).parents[2]
 GOLDEN = CHECKOUT / "tests" / "golden" / "fraud-objects.yaml"
+CLUSTER_RUNTIME = CHECKOUT / "manifests" / "features" / "cluster-runtime" / "clusterservingruntime.yaml"
 
 
 def test_the_rendered_fraud_model_is_the_golden_one() -> None:
@@ -20,3 +22,12 @@ def test_the_rendered_fraud_model_is_the_golden_one() -> None:
     if os.environ.get("UPDATE_GOLDENS"):
         GOLDEN.write_text(rendered, encoding="utf-8")
     assert rendered == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_manifest_of_the_cluster_runtime_is_what_the_controller_makes() -> None:
+    home = load_home(CHECKOUT / "manifests" / "base" / "home" / "home.toml")
+    home = home.model_copy(update={"images": Images(serving=SERVING_IMAGE)})
+    rendered = dump([cluster_serving_runtime(home)])
+    if os.environ.get("UPDATE_GOLDENS"):
+        CLUSTER_RUNTIME.write_text(rendered, encoding="utf-8")
+    assert rendered == CLUSTER_RUNTIME.read_text(encoding="utf-8")

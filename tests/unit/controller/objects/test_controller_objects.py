@@ -100,11 +100,16 @@ def test_a_server_runs_without_privileges() -> None:
     }
 
 
-def test_a_server_gets_the_public_key_and_that_of_pseudonyms_only() -> None:
+def test_a_server_gets_no_key_that_signs() -> None:
     secrets = [
         volume["secret"] for volume in serving_runtime(a_cluster_home())["spec"]["volumes"] if "secret" in volume
     ]
-    keys = [{"key": name, "path": name} for name in ("signing.pub.pem", "pseudonym.key")]
+    names = {
+        "signing.pub.pem": "signing.pub.pem",
+        "pseudonym.key": "pseudonym.key",
+        "model-server.token": "audit.token",
+    }
+    keys = [{"key": key, "path": path} for key, path in names.items()]
     assert secrets == [{"secretName": "kelp-keys", "items": keys}]
 
 
@@ -127,7 +132,8 @@ def test_the_server_understands_every_argument() -> None:
     options = parse_options([*arguments, *a_service(a_model())["spec"]["predictor"]["model"]["args"]])
     assert (options.models[0].name, options.models[0].version) == ("fraud", 3)
     assert str(options.models[0].folder) == "/mnt/models"
-    assert str(options.public_key) == "/etc/kelp-keys/signing.pub.pem"
+    assert (options.verify, str(options.public_key)) == ("required", "/etc/kelp-keys/signing.pub.pem")
+    assert (options.port, options.grpc_port) == (8080, 8081)
 
 
 def test_the_split_has_the_weights_in_order_of_version() -> None:
