@@ -11,7 +11,7 @@ import pytest
 
 from kelp import log
 
-NAMES = ("kelp", "components", "pipelines", "serving", "controller")
+NAMES = ("kelp", "components", "pipelines", "serving", "monitoring", "controller")
 
 
 class Terminal(io.StringIO):

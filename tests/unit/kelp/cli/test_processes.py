@@ -20,6 +20,6 @@ def test_a_port_that_somebody_listens_on_is_an_error_and_0_gives_another() -> No
 
 
 def test_a_process_that_ends_instead_of_becoming_ready_is_an_error_at_once() -> None:
-    with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]) as process:
-        with pytest.raises(EnvironmentFault, match="the server ended with exit code 3"):
-            wait_ready(f"http://127.0.0.1:{free_port(0)}/health", process, "the server")
+    process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
+    with process, pytest.raises(EnvironmentFault, match="the server ended with exit code 3"):
+        wait_ready(f"http://127.0.0.1:{free_port(0)}/health", process, "the server")
