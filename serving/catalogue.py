@@ -37,7 +37,7 @@ class Catalogue:
         """The version of a model that is to be served now.
 
         Raises:
-            NotFound: there is no such model, or it has no version.
+            NotFound: there is no such model, or it has no version, or none of them is its champion.
             IntegrityError: its aliases are not readable, or name a version that is not there.
             EnvironmentFault: the folder cannot be read.
         """
@@ -49,6 +49,12 @@ class Catalogue:
             raise NotFound(f"no model is called {name[:80]}")
         return Source(name, version, folder / str(version))
 
+    def version(self, name: str, number: int) -> Source:
+        """That version of a model, which `find` has returned once."""
+        if self._root is None or name in self.named:
+            return self.named[name]
+        return Source(name, number, self._root / name / str(number))
+
     def _in_root(self) -> Iterator[str]:
         if self._root is None:
             return
@@ -58,24 +64,27 @@ class Catalogue:
             raise EnvironmentFault(
                 f"the repository cannot be read ({error.strerror})", place=str(self._root), fix="check --repository"
             ) from error
-        yield from (name for name in found if (self._root / name / _ALIASES).exists() or _versions(self._root / name))
+        yield from (name for name in found if _is_file(self._root / name / _ALIASES) or _versions(self._root / name))
 
 
 def _version(folder: Path) -> int | None:
-    """The champion's version, or without aliases the greatest one; None if there is neither."""
+    """The champion's version, or without aliases the greatest one; None if there is no version at all."""
     path = folder / _ALIASES
     try:
         content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return max(_versions(folder), default=None)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise IntegrityError(f"cannot be read: {error}", place=str(path), fix="restore it from the registry") from error
-    version = content.get("champion") if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        raise IntegrityError("expected an object", place=str(path), fix="restore it from the registry")
+    version = content.get("champion")
     if version is None:
-        return None
-    if type(version) is not int or not (folder / str(version) / MANIFEST).is_file():
+        raise NotFound("no version is the champion", place=folder.name, fix="promote one")
+    if type(version) is not int or not _is_file(folder / str(version) / MANIFEST):
+        found = str(version)[:40]
         raise IntegrityError(
-            f"the champion is version {version}, which is not there", place=str(path), fix="fetch that version"
+            f"the champion is version {found}, which is not there", place=str(path), fix="fetch that version"
         )
     return version
 
@@ -86,4 +95,12 @@ def _versions(folder: Path) -> list[int]:
     except OSError:
         return []  # no folder, or none of ours
     names = [entry.name for entry in entries if entry.name.isascii() and entry.name.isdigit()]
-    return [int(name) for name in names if str(int(name)) == name and (folder / name / MANIFEST).is_file()]
+    return [int(name) for name in names if str(int(name)) == name and _is_file(folder / name / MANIFEST)]
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a file is there, for all that this process may see."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

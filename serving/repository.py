@@ -195,6 +195,16 @@ class Repository(Generic[Loaded]):
         with entry.loading:
             return self._bring(entry)
 
+    def lend_wanted(self, name: str) -> Lease[Loaded]:
+        """Lend a model's version as `lend_loaded` does, and wait for a load of it that is under way.
+
+        The version before it is lent only if the wanted one cannot be loaded; raises as `lend_loaded`.
+        """
+        with self._lock:
+            entry = self._known(name)
+        with entry.loading:
+            return self._bring(entry)
+
     def give_back(self, lease: Lease[Loaded]) -> None:
         """End a loan."""
         with self._lock:

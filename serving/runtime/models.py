@@ -4,11 +4,12 @@
 What V2's model repository extension does by name, for every protocol.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
-from kelp.errors import KelpError, NotFound, NotReady
+from kelp.errors import IntegrityError, KelpError, NotFound, NotReady
 from serving.catalogue import Catalogue
 from serving.repository import Lease, Repository
 from serving.runtime.model import ServedModel
@@ -17,7 +18,8 @@ from serving.source import Source, estimated_bytes
 _LOAD = "POST /v2/repository/models/NAME/load"
 _STATES = {"ready": "READY", "loading": "LOADING", "cold": "UNAVAILABLE", "failed": "UNAVAILABLE"}
 _COLD = "not in memory; the next request loads it"
-_UNLOADED = f"unloaded; {_LOAD} serves it again"
+_UNLOADED = f"not served; {_LOAD} serves it"
+_NO_ROOM = "there is no memory for it beside what is in use"
 
 
 class Models:
@@ -38,12 +40,13 @@ class Models:
         """
         self._catalogue = catalogue
         self._repository: Repository[ServedModel] = Repository(budget, load, size, close=close)
-        self._unreadable: dict[str, str] = {}
+        self._pointing = Lock()  # held from a look into the catalogue until the name points at what was found
+        self._unreadable: dict[str, KelpError] = {}  # by name: why the catalogue does not say which version it has
         for name in catalogue.names():
             try:
                 self._repository.point(catalogue.find(name))
             except KelpError as error:  # of this model alone: the others are served
-                self._unreadable[name] = str(error)
+                self._unreadable[name] = error
 
     def names(self) -> list[str]:
         """The models that are served, in memory or not."""
@@ -88,23 +91,44 @@ class Models:
             NotReady: the version is refused, and the reason; if another was served before, it still is.
         """
         try:
-            source = self._catalogue.find(name)
-            self._unreadable.pop(name, None)
-            self._repository.point(source)
-            lease = self._repository.lend_loaded(name)
+            with self._pointing:
+                source = self._found(name)
+                self._repository.point(source)
+            lease = self._repository.lend_wanted(name)
         except NotFound:
             raise
         except KelpError as error:
             raise NotReady(f"the model is refused: {error}", place=name, fix=error.fix) from error
         self._repository.give_back(lease)
         if lease.version != source.version:
-            reason = self._repository.state(name).reason
+            reason = self._repository.state(name).reason or _NO_ROOM
             raise NotReady(
                 f"version {source.version} is refused: {reason}",
                 place=name,
                 fix=f"version {lease.version} is still served",
             )
         return lease.version
+
+    def _found(self, name: str) -> Source:
+        try:
+            source = self._catalogue.find(name)
+        except IntegrityError as error:
+            self._unreadable[name] = error
+            raise
+        self._unreadable.pop(name, None)
+        return source
+
+    def versions(self) -> dict[str, int]:
+        """The version that each served model points at, in memory or not."""
+        return {name: self._repository.state(name).wanted for name in self.names()}
+
+    def point(self, versions: Mapping[str, int]) -> None:
+        """Serve these versions of these models and no others; a request for one loads it."""
+        present = self.versions()
+        for name in present.keys() - versions.keys():
+            self._repository.remove(name)
+        for name, number in versions.items() - present.items():
+            self._repository.point(self._catalogue.version(name, number))
 
     def unload(self, name: str) -> None:
         """Serve a model no more, until `load`; requests that are under way are answered.
@@ -119,18 +143,19 @@ class Models:
 
     def index(self) -> list[dict[str, Any]]:
         """V2's index of the repository: name, version, state and reason of every model, served or not."""
-        served = set(self.names())
-        return [self._entry(name, name in served) for name in sorted({*self._catalogue.names(), *served})]
+        return [self._entry(name) for name in sorted({*self._catalogue.names(), *self.names()})]
 
-    def _entry(self, name: str, is_served: bool) -> dict[str, Any]:
-        if not is_served:
-            return {"name": name, "state": "UNAVAILABLE", "reason": self._unreadable.get(name, _UNLOADED)}
-        state = self._repository.state(name)
+    def _entry(self, name: str) -> dict[str, Any]:
+        unreadable = self._unreadable.get(name)
+        try:
+            state = self._repository.state(name)
+        except NotFound:
+            return {"name": name, "state": "UNAVAILABLE", "reason": str(unreadable or _UNLOADED)}
         version = state.resident if state.resident is not None else state.wanted
         if state.status == "failed" and state.resident is not None:
             reason = f"version {state.wanted} is refused: {state.reason}"
             return {"name": name, "version": str(version), "state": "READY", "reason": reason}
-        reason = state.reason or (_COLD if state.status == "cold" else "")
+        reason = state.reason or str(unreadable or (_COLD if state.status == "cold" else ""))
         return {"name": name, "version": str(version), "state": _STATES[state.status], "reason": reason}
 
     def close(self) -> None:
@@ -138,10 +163,13 @@ class Models:
         self._repository.close()
 
     def _not_served(self, name: str) -> KelpError:
-        if name in self._unreadable:
-            return NotReady(f"the model cannot be loaded: {self._unreadable[name]}", place=name)
+        unreadable = self._unreadable.get(name)
+        if isinstance(unreadable, NotFound):
+            return NotFound(unreadable.message, place=name, fix=unreadable.fix)
+        if unreadable is not None:
+            return NotReady(f"the model cannot be loaded: {unreadable}", place=name, fix=unreadable.fix)
         try:
             self._catalogue.find(name)
         except KelpError:
             return NotFound(f"no model is called {name[:80]}", fix="GET /v1/models lists those that are served")
-        return NotFound("the model is not served", place=name, fix=_UNLOADED)
+        return NotFound("the model is not served", place=name, fix=f"{_LOAD} serves it")
