@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from serving.runtime.plane import Plane
 from serving.runtime.reply import Reply, json_reply
@@ -89,6 +90,14 @@ class Control:
         return json_reply(200, {"name": name, action: True})
 
     async def _metrics(self, accept: str) -> Reply:
-        encode, media_type = choose_encoder(accept)
+        encode, media_type = _encoder(accept)
         samples = await self._samples()
         return Reply(200, await asyncio.to_thread(encode, registry_of(samples)), media_type=media_type)
+
+
+def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    """The format of metrics that a caller takes; the text format if what it says has no meaning."""
+    try:
+        return choose_encoder(accept)
+    except (TypeError, ValueError):  # a version that is no number
+        return choose_encoder("")

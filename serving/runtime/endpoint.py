@@ -25,6 +25,7 @@ _VERSION = r"(?:/versions/([^/:?%]+))?"
 _V1 = re.compile(rf"/v1/models/([^/:?%]+){_VERSION}:predict")
 _V2 = re.compile(rf"/v2/models/([^/:?%]+){_VERSION}/infer")
 _EXPLAIN = re.compile(rf"/v1/models/([^/:?%]+){_VERSION}:explain")
+_LONGEST = 1024  # characters of a path that may name a model: longer ones would fill the caches
 _USUAL_TYPES = (b"application/json", b"application/octet-stream", b"")
 _MEDIA_TYPE = re.compile(r"(?:application/(?:json|octet-stream)|text/json)\s*(?:;\s*(?:charset=\"?utf-8\"?)?\s*)?")
 
@@ -43,9 +44,18 @@ class Endpoint:
     write: Callable[[Any, Answer, ServedModel], Any]
 
 
-@lru_cache(maxsize=16_384)
 def prediction_endpoint(path: str) -> Endpoint | None:
     """The endpoint of a decoded path that asks for predictions; None for any other path."""
+    return _endpoint(path) if len(path) <= _LONGEST else None
+
+
+def hot_endpoint(url: bytes) -> Endpoint | None:
+    """The same for what stands in a request's first line; None as well if that needs decoding."""
+    return _hot_endpoint(url) if len(url) <= _LONGEST else None
+
+
+@lru_cache(maxsize=16_384)
+def _endpoint(path: str) -> Endpoint | None:
     if match := _V1.fullmatch(path):
         return Endpoint(match[1], match[2], _read_v1, _write_v1)
     if match := _V2.fullmatch(path):
@@ -54,8 +64,7 @@ def prediction_endpoint(path: str) -> Endpoint | None:
 
 
 @lru_cache(maxsize=16_384)
-def hot_endpoint(url: bytes) -> Endpoint | None:
-    """The same for what stands in a request's first line; None as well if that needs decoding."""
+def _hot_endpoint(url: bytes) -> Endpoint | None:
     return prediction_endpoint(url.decode("ascii")) if url.isascii() else None
 
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A link between a worker and the process that started it: either side asks, the other answers, over one socket.
 
-A message is its length in 4 bytes and that much JSON. An answer is a value or one of kelp's errors.
+A message is its length in 4 bytes and that much JSON. An answer is a value, one of kelp's errors, or that the other
+end failed.
 """
 
 import asyncio
+import logging
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,6 +23,8 @@ Answer = Callable[[Ask], Awaitable[Any]]
 
 _HEAD = struct.Struct("<I")
 _ERRORS: dict[str, type[KelpError]] = {error.__name__: error for error in (NotFound, NotReady, EnvironmentFault)}
+
+logger = logging.getLogger(__name__)
 
 
 class Link:
@@ -46,6 +50,7 @@ class Link:
         Raises:
             KelpError: what the other end raised.
             EnvironmentFault: the other end is gone.
+            RuntimeError: it failed, as its log says.
         """
         if self.closed.done():
             raise _gone()
@@ -84,12 +89,17 @@ class Link:
         except KelpError as error:
             kind = type(error).__name__
             self._send({"number": number, "error": [kind, error.message, error.place, error.fix]})
+        except Exception:  # whoever asked must not wait for ever
+            logger.exception("what was asked over the link failed")
+            self._send({"number": number, "failed": True})
 
     def _arrived(self, message: dict[str, Any]) -> None:
         waiting = self._waiting.get(message["number"])
         if waiting is None or waiting.done():
             return
-        if "error" in message:
+        if "failed" in message:
+            waiting.set_exception(RuntimeError("the other end of the link failed; its log says how"))
+        elif "error" in message:
             kind, text, place, fix = message["error"]
             waiting.set_exception(_ERRORS.get(kind, EnvironmentFault)(text, place=place, fix=fix))
         else:
