@@ -28,18 +28,18 @@ endif
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing kelp into $(VENV): about 710 MB to download the first time, 1.8 GB on disk."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving]' -c constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving,monitoring]' -c constraints.txt
 	@touch $@
 
 $(VENV)/.ready-torch: $(VENV)/.ready
 	@echo "Adding PyTorch: 0.2 GB if pip finds the wheel for CPUs; PyPI's own wheel for Linux brings CUDA along, about 3 GB."
 	@echo "To have the small one, point pip at PyTorch's index for CPUs (PIP_EXTRA_INDEX_URL); pytorch.org names it."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving,torch]' -c constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving,monitoring,torch]' -c constraints.txt
 	@touch $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready-torch
 	@echo "Adding what the tests need: Spark (0.4 GB), linters, checkers."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving,controller,torch,spark,dev]' -c constraints.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving,monitoring,controller,torch,spark,dev]' -c constraints.txt
 	@touch $@
 
 demo: setup ## data, training, gates, registry, a served prediction and a verified record: all on this machine

@@ -22,6 +22,7 @@ from serving.runtime.record import Record, prediction_of
 from serving.runtime.sink import Sink
 
 _BATCH = 200
+_BATCH_BYTES = 8 * 1024 * 1024  # of JSON, less than a sink refuses
 _SLICE_S = 0.0005  # of writing before answers get the interpreter: to hand it over costs more than an event
 _MOST_BYTES = 64 * 1024 * 1024  # of the requests in the queue
 _IDLE_S = 0.05
@@ -95,8 +96,9 @@ class PredictionLog(Collector):
 
     def _taken(self) -> list[bytes]:
         events: list[bytes] = []
+        size = 0
         since = time.perf_counter()
-        while self._queue and len(events) < _BATCH:
+        while self._queue and len(events) < _BATCH and size < _BATCH_BYTES:
             self._underway = len(events) + 1
             record = self._queue.popleft()
             self._bytes_out += record.size
@@ -104,6 +106,7 @@ class PredictionLog(Collector):
             try:
                 event = cloud_event(prediction_of(record, f"{self._prefix}-{self._number}", self._arm))
                 events.append(orjson.dumps(event))
+                size += len(events[-1])
             except Exception:
                 self._lost += 1
                 logger.exception("an event cannot be written")

@@ -56,10 +56,16 @@ class V2Request:
 
 
 def _values(tensor: Tensor) -> list[Any]:
+    """Flat, with null for what is missing."""
     if not isinstance(tensor.data, list):
-        return list(tensor.data.tolist())
-    is_nested = tensor.data and isinstance(tensor.data[0], list)
-    return [value for row in tensor.data for value in row] if is_nested else tensor.data
+        values = tensor.data.tolist()
+    elif tensor.data and isinstance(tensor.data[0], list):
+        values = [value for row in tensor.data for value in row]
+    else:
+        values = tensor.data
+    if tensor.datatype == "BYTES":
+        return [None if value == "" else value for value in values]
+    return [None if value != value else value for value in values]
 
 
 def parse_v2(body: bytes, json_length: int | None = None) -> V2Request:

@@ -76,6 +76,15 @@ def test_private_values_are_pseudonyms_in_v2() -> None:
     assert (found.inputs, found.features) == ({"amount": [1.0], "customer": [HIDDEN]}, b"")
 
 
+def test_what_is_missing_in_v2_is_null() -> None:
+    tensors = [
+        {"name": "amount", "datatype": "FP64", "shape": [2], "data": [None, 2.0]},
+        {"name": "customer", "datatype": "BYTES", "shape": [2], "data": ["", "Ann Smith"]},
+    ]
+    found = recorded("/v2/models/price/infer", json.dumps({"inputs": tensors}).encode())
+    assert found.inputs == {"amount": [None, 2.0], "customer": [None, HIDDEN]}
+
+
 def test_rows_that_came_transformed_are_features() -> None:
     tensor = {"name": "rows", "datatype": "FP32", "shape": [2, 1], "parameters": {"binary_data_size": 8}}
     head = json.dumps({"inputs": [tensor]}).encode()
@@ -89,7 +98,7 @@ def test_windows_that_a_history_answered_are_inputs() -> None:
     model = a_model(Online(Scorer(TRANSFORM, Doubling()), None, KEY), Metrics("canary"))
     endpoint = hot_endpoint(b"/v1/models/price:predict")
     assert endpoint is not None
-    source = ({}, b'{"instances": [[1, null], [2, null]]}')
+    source: Any = ({}, b'{"instances": [[1, null], [2, null]]}')
     found = answer(model.online, endpoint.read(*source))._replace(windows=windows)
     inputs = prediction_of(Record(model, endpoint.read, source, found, "r", 0.0, 0.0, 9), "a", "canary").inputs
     assert inputs == {"amount": [1, 2], "customer": [None, None], "quotes": [4.0, None]}
