@@ -10,6 +10,10 @@ ARG EXTRAS=components,pipelines
 ARG PIP_INDEX_URL
 ENV PIP_CONSTRAINT=/src/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
+# For serving/trees/_kernel.c; the compiler stays behind in this stage.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends gcc libc6-dev \
+ && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv /opt/kelp
 # The libraries come before kelp's own code, so that a change of the code does not install them again.
 COPY constraints.txt pyproject.toml ./
@@ -29,6 +33,7 @@ ENV PATH=/opt/kelp/bin:/usr/local/bin:/usr/bin:/bin \
     KELP_HOME=/etc/kelp/home.toml \
     HOME=/tmp \
     MPLCONFIGDIR=/tmp/matplotlib \
+    ORT_DISABLE_TELEMETRY=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /tmp
