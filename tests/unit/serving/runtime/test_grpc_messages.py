@@ -54,7 +54,8 @@ def values_of(message: Any) -> list[Any]:
 def test_every_datatype_is_read_alike_from_typed_and_from_raw_contents(
     datatype: str, field: str, values: list[Any], packing: str
 ) -> None:
-    assert values_of(a_request(datatype, **{field: values})) == values
+    contents: Any = {field: values}
+    assert values_of(a_request(datatype, **contents)) == values
     assert values_of(raw(a_request(datatype), struct.pack(packing, *values))) == values
 
 
