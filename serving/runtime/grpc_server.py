@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """KServe's gRPC service, answered from the same data plane as HTTP, on the same event loop.
 
-KServe's own servicer answers INTERNAL to wrong shapes, fails on load and unload, and knows no version; the messages
-and the service are KServe's (`inference.GRPCInferenceService`).
+KServe's own servicer answers INTERNAL to wrong shapes, UNKNOWN to what is no message, fails on load and unload, and
+knows no version; the messages and the service are KServe's (`inference.GRPCInferenceService`).
 """
 
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Never
 
 import grpc
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
 from grpc import StatusCode
 from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc
 
-from kelp.errors import EnvironmentFault, KelpError
+from kelp.errors import EnvironmentFault, KelpError, RequestError
 from serving.runtime.control import Action, Everywhere
 from serving.runtime.grpc_messages import grpc_endpoint
 from serving.runtime.options import Options, Tls
@@ -27,6 +31,7 @@ _CODES = {
     413: StatusCode.RESOURCE_EXHAUSTED,
     503: StatusCode.UNAVAILABLE,
 }
+_LONGEST_TEXT = 500  # characters: what travels in a trailer of 8 KiB, percent-encoded
 
 
 class _Servicer(grpc_predict_v2_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]  # kserve has no types
@@ -81,6 +86,24 @@ class _Servicer(grpc_predict_v2_pb2_grpc.GRPCInferenceServiceServicer):  # type:
         await self._command(context, "unload", request.model_name)
         return pb.RepositoryModelUnloadResponse(model_name=request.model_name, isUnloaded=True)
 
+    def methods(self) -> Any:
+        """All of the above as gRPC calls them, with the bytes of a request or an answer."""
+        service = pb.DESCRIPTOR.services_by_name["GRPCInferenceService"]
+        handlers = {
+            method.name: grpc.unary_unary_rpc_method_handler(
+                partial(self._called, getattr(self, method.name)),
+                request_deserializer=partial(_read, GetMessageClass(method.input_type)),
+                response_serializer=GetMessageClass(method.output_type).SerializeToString,
+            )
+            for method in service.methods
+        }
+        return grpc.method_handlers_generic_handler(service.full_name, handlers)
+
+    async def _called(self, method: Callable[[Any, Any], Awaitable[Any]], request: Any, context: Any) -> Any:
+        if request is None:
+            await self._refuse(context, RequestError("expected a message of the method's type", place="body"))
+        return await method(request, context)
+
     async def _model(self, request: Any, context: Any) -> dict[str, Any]:
         try:
             lease = await self._plane.lent(request.name, request.version or None)
@@ -104,9 +127,17 @@ class _Servicer(grpc_predict_v2_pb2_grpc.GRPCInferenceServiceServicer):  # type:
 
     def _id(self, context: Any) -> str:
         for name, value in context.invocation_metadata() or ():
-            if name == "x-request-id":
-                return self._plane.id_of(value if isinstance(value, bytes) else value.encode())
+            if name == "x-request-id" and isinstance(value, str) and value.isascii() and value.isprintable():
+                return self._plane.id_of(value.encode())
         return self._plane.id_of(None)
+
+
+def _read(kind: Any, content: bytes) -> Any:
+    """The message in a request's bytes; None if they are none."""
+    try:
+        return kind.FromString(content)
+    except DecodeError:
+        return None
 
 
 async def _abort(context: Any, error: Exception, request_id: str) -> Never:
@@ -115,7 +146,7 @@ async def _abort(context: Any, error: Exception, request_id: str) -> Never:
     text = f"{error}; {error.fix}" if isinstance(error, KelpError) and error.fix else str(error)
     if not isinstance(error, KelpError):
         text = f"{FAILED} {request_id}"
-    await context.abort(code, text, (("x-request-id", request_id),))
+    await context.abort(code, text[:_LONGEST_TEXT], (("x-request-id", request_id),))
     raise AssertionError("abort raises")
 
 
@@ -132,7 +163,7 @@ async def start_grpc(plane: Plane, everywhere: Everywhere, options: Options) -> 
             ("grpc.so_reuseport", int(options.link_fd is not None)),
         ]
     )
-    grpc_predict_v2_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(_Servicer(plane, everywhere), server)
+    server.add_generic_rpc_handlers((_Servicer(plane, everywhere).methods(),))
     host = f"[{options.host}]" if ":" in options.host else options.host
     address = f"{host}:{options.grpc_port}"
     try:

@@ -4,6 +4,7 @@
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from kelp.frame.scorer import GOLDEN_FILE, MODEL_FILE, TRANSFORM_FILE
 from kelp.parquet import file_digest
 from kelp.registry.manifest import MANIFEST, SIGNATURE
 from kelp.registry.signature import verify
+from serving.trees.choose import faster
 
 _FETCH = "fetch the version from the registry again"
 _ONNX = "models are served as ONNX; package the version without it"
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 def load_version(folder: Path, check_signature: Verify | None = None, key: bytes | None = None) -> Online:
-    """Load a version directory that is what its manifest says.
+    """Load a version directory that is what its manifest says, with whatever scores its rows the fastest.
 
     Args:
         folder: holds manifest.json, model.onnx, transform.json, golden.json and maybe more.
@@ -42,8 +44,8 @@ def load_version(folder: Path, check_signature: Verify | None = None, key: bytes
         check_signature(folder)
     check_digests(folder)
     online = Online.load(folder, key)
-    online.scorer.check_golden(folder)
-    return online
+    rows = online.scorer.check_golden(folder)
+    return replace(online, scorer=faster(online.scorer, folder, rows))
 
 
 def check_digests(folder: Path) -> None:
@@ -74,6 +76,8 @@ def _refuse_others(folder: Path, listed: dict[str, Any]) -> None:
             continue
         if name not in listed and name not in (MANIFEST, SIGNATURE):
             raise IntegrityError("is not listed in the manifest", place=str(path), fix=_FETCH)
+        if not path.is_file():  # reading a pipe would wait for ever
+            raise IntegrityError("expected a file, found none", place=str(path), fix=_FETCH)
         if path.suffix in _PICKLES or _starts_as_pickle(path):
             raise IntegrityError("is a pickle, which may run any code when it is loaded", place=str(path), fix=_ONNX)
 
@@ -94,7 +98,7 @@ def _listed(manifest: Path) -> dict[str, Any]:
         files = json.loads(manifest.read_bytes())["files"]
     except OSError as error:
         raise IntegrityError(f"cannot be read ({error.strerror})", place=str(manifest), fix=_FETCH) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IntegrityError("expected a JSON object with `files`", place=str(manifest), fix=_FETCH) from error
     if not isinstance(files, dict):
         raise IntegrityError("expected `files` to be an object of digests by name", place=str(manifest), fix=_FETCH)

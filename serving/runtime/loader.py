@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a version's files to a served model: checked, loaded, timed, and said to the audit log either way."""
 
+import logging
 import time
 from dataclasses import dataclass
 
-from kelp.errors import EnvironmentFault, KelpError
+from kelp.errors import EnvironmentFault, IntegrityError, KelpError
+from kelp.frame.online import Online
 from serving.explain import Explanations
 from serving.runtime.audit import LoadAudit
 from serving.runtime.load import Verify, load_version
 from serving.runtime.metrics import Metrics
 from serving.runtime.model import ServedModel
 from serving.source import Source
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +36,7 @@ class Loader:
         """
         started = time.perf_counter()
         try:
-            online = load_version(source.folder, self.check_signature, self.key)
-            if self.is_one_of_many and online.history is not None:
-                raise EnvironmentFault(
-                    "the model has rolling features, and each of several workers would remember other rows",
-                    place=source.name,
-                    fix="serve it with --workers 1",
-                )
+            online = self._checked(source)
         except KelpError as error:
             self.audit.refused(source, error)
             raise
@@ -47,3 +45,20 @@ class Loader:
         self.audit.loaded(source)
         explanations = Explanations(online, source.folder)
         return ServedModel(source.name, str(source.version), online, explanations, metrics)
+
+    def _checked(self, source: Source) -> Online:
+        try:
+            online = load_version(source.folder, self.check_signature, self.key)
+        except KelpError:
+            raise
+        except Exception as error:  # no file of a version may end what answers for the version before it
+            logger.exception("%s version %d cannot be loaded", source.name, source.version)
+            found = f"{type(error).__name__}: {error}"[:200]
+            raise IntegrityError(f"cannot be loaded ({found})", place=str(source.folder)) from error
+        if self.is_one_of_many and online.history is not None:
+            raise EnvironmentFault(
+                "the model has rolling features, and each of several workers would remember other rows",
+                place=source.name,
+                fix="serve it with --workers 1",
+            )
+        return online
