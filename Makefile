@@ -26,7 +26,7 @@ ifeq ($(PYTHON),)
 endif
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.ready: pyproject.toml constraints.txt serving/trees/_kernel.c serving/trees/walk.h | $(VENV)/bin/python
 	@echo "Installing kelp into $(VENV): about 710 MB to download the first time, 1.8 GB on disk."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[components,pipelines,serving,monitoring]' -c constraints.txt
 	@touch $@

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from kelp.frame.scorer import Scorer
     from kelp.frame.transform import Column, Matrix, Transform
 
-TOLERANCE = 1e-6  # relative, of a score that is computed again
 _WITHOUT = "kelp up keeps the newest events, a moment after it answered, unless it was told --no-events"
 
 
@@ -107,14 +106,16 @@ def check_scores(event: Prediction, scorer: "Scorer", matrix: "Matrix") -> None:
     """Score the rows again, and compare with what was answered.
 
     Raises:
-        IntegrityError: a score differs by more than `TOLERANCE`.
+        IntegrityError: a score differs by more than golden rows may.
     """
     import numpy as np
+
+    from kelp.frame.scorer import GOLDEN_TOLERANCE
 
     scores = scorer.score(matrix)
     found = (scores.max(axis=1) if scorer.transform.is_multiclass else scores).astype(np.float64)
     for row, (now, then) in enumerate(zip(found.tolist(), event.scores, strict=True), 1):
-        if not abs(now - then) <= TOLERANCE * abs(then):
+        if not abs(now - then) <= GOLDEN_TOLERANCE + GOLDEN_TOLERANCE * abs(then):
             raise IntegrityError(
                 f"row {row} was answered with the score {then:.9g}, and the same version now computes {now:.9g}",
                 place=f"{event.model}/{event.version}",
@@ -139,6 +140,8 @@ def _columns(event: Prediction, transform: "Transform") -> "dict[str, Column]":
 
 def _matrix(event: Prediction, transform: "Transform") -> "Matrix":
     import numpy as np
+
+    from kelp.frame.scorer import GOLDEN_TOLERANCE
 
     rows = len(event.scores)
     if len(event.features) != 4 * rows * transform.width:

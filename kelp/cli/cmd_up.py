@@ -32,6 +32,9 @@ def up(
     page_port: Annotated[
         int, typer.Option(min=0, max=65535, help="the page's port on 127.0.0.1; 0 takes a free one")
     ] = 0,
+    grpc_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="the server's port for gRPC; 0 takes a free one")
+    ] = 0,
     no_events: Annotated[bool, typer.Option("--no-events", help="keep no events of answered requests")] = False,
 ) -> None:
     """Serve the champions, and a page about them, until Ctrl-C."""
@@ -44,16 +47,26 @@ def up(
     champions = _champions(session, names)
     address = f"http://127.0.0.1:{free_port(port)}"
     folders = {name: _fetch(session, name, version) for name, version in champions.items()}
-    command = [sys.executable, "-m", "serving.runtime", "--host", "127.0.0.1", "--http-port", address.rsplit(":", 1)[1]]
-    command += _pseudonym_key(session)
+    grpc = f"127.0.0.1:{free_port(grpc_port)}"
+    command = _server(session, address, grpc)
     for name, folder in folders.items():
         command += ["--model", f"{name}={folder}={champions[name]}"]
     database = events_database(session.workspace)
     with nullcontext() if no_events else EventsProcess(database, session.err.print) as events:
         command += ["--log-url", events.url] if events is not None else []
-        code = _serve(session, command, Up(pid=os.getpid(), address=address, models=champions), page_port, events)
+        code = _serve(
+            session, command, Up(pid=os.getpid(), address=address, grpc=grpc, models=champions), page_port, events
+        )
     if code not in _STOPPED:
         raise EnvironmentFault(f"the server ended with exit code {code}", place=address)
+
+
+def _server(session: Session, address: str, grpc: str) -> list[str]:
+    """The server's command line, without models."""
+    command = [sys.executable, "-m", "serving.runtime", "--host", "127.0.0.1"]
+    command += ["--http-port", address.rpartition(":")[2], "--grpc-port", grpc.rpartition(":")[2]]
+    command += ["--home", str(session.home_file.resolve()), "--state-dir", str(session.workspace / "serving-state")]
+    return command + _pseudonym_key(session)
 
 
 def _serve(session: Session, command: list[str], up: "Up", page_port: int, events: EventsProcess | None) -> int:
@@ -96,20 +109,18 @@ def _champions(session: Session, names: list[str] | None) -> dict[str, int]:
 
 
 def _fetch(session: Session, name: str, version: int) -> Path:
-    """Bring a version here, check files and signature, and record that it was loaded or refused."""
+    """Bring a version here, checked; record it if it is refused. What is loaded the server records."""
     from kelp.home import SIGNING_PUBLIC_KEY
     from kelp.registry.signature import verify
 
     folder = session.workspace / "serving" / name / str(version)
-    log = session.registry.log
     shutil.rmtree(folder, ignore_errors=True)  # what an earlier server left; never trusted
     try:
         session.registry.fetch(name, version, folder)
         verify(folder, Path(session.home.keys) / SIGNING_PUBLIC_KEY)
     except KelpError as error:
-        log.append("model.refuse", f"{name}/{version}", {"error": type(error).__name__})
+        session.registry.log.append("model.refuse", f"{name}/{version}", {"error": type(error).__name__})
         raise
-    log.append("model.load", f"{name}/{version}", {})
     return folder
 
 
@@ -124,6 +135,7 @@ def _pseudonym_key(session: Session) -> list[str]:
 def _say(session: Session, up: "Up", page: str, events: EventsProcess | None) -> None:
     for name, version in up.models.items():
         session.err.print(f"serving [bold]{name}[/] version {version} at {up.address}/v1/models/{name}:predict")
+    session.err.print(f"gRPC    {up.grpc}")
     session.err.print(f"page    {page}")
     if events is not None:
         session.err.print(f"events  {events.database}", markup=False)

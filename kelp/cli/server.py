@@ -8,12 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class Up(BaseModel):
-    """A running server: its process, its address and the versions it serves."""
+    """A running server: its process, its addresses over HTTP and gRPC, and the versions it serves."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     pid: int = Field(ge=1, lt=2**31)
     address: str
+    grpc: str = ""
     models: dict[str, int]
 
 

@@ -82,8 +82,11 @@ class Scorer:
         positions = scores.argmax(axis=1) if self.transform.is_multiclass else scores >= 0.5
         return [classes[position] for position in positions.tolist()]
 
-    def check_golden(self, folder: Path) -> None:
+    def check_golden(self, folder: Path) -> Matrix:
         """Answer the rows of `golden.json` again and compare with the scores recorded there.
+
+        Returns:
+            The rows, transformed: float32, shape (n, width).
 
         Raises:
             IntegrityError: the file is missing or malformed, or a score differs by more than `GOLDEN_TOLERANCE`.
@@ -91,7 +94,8 @@ class Scorer:
         path = folder / GOLDEN_FILE
         rows, expected = _golden(path)
         try:
-            answered = self.score_columns(columns_from_instances(self.transform, rows))
+            matrix = self.transform.apply(columns_from_instances(self.transform, rows))
+            answered = self.score(matrix)
         except KelpError as error:
             raise IntegrityError(f"its rows cannot be answered: {error}", place=str(path), fix=RESTORE) from error
         found = np.asarray(answered, dtype=np.float64).reshape(len(rows), -1)
@@ -107,6 +111,7 @@ class Scorer:
                 place=f"{path}: rows[{row}]",
                 fix="the model or the transform is not the one that was packaged, or the runtime computes differently",
             )
+        return matrix
 
 
 def check_golden(folder: Path) -> None:
