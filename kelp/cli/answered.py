@@ -141,8 +141,6 @@ def _columns(event: Prediction, transform: "Transform") -> "dict[str, Column]":
 def _matrix(event: Prediction, transform: "Transform") -> "Matrix":
     import numpy as np
 
-    from kelp.frame.scorer import GOLDEN_TOLERANCE
-
     rows = len(event.scores)
     if len(event.features) != 4 * rows * transform.width:
         found = len(event.features) / (4 * rows)
