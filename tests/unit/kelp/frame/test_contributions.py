@@ -2,6 +2,7 @@
 import json
 import logging
 import math
+import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,17 @@ def test_trees_that_are_not_what_is_served_are_left_aside_with_a_warning(
     assert explainer.booster is None
     assert "answers otherwise than the model that is served" in caplog.text
     assert explainer.explain(explainer.reference[:1])[0].method == "sampling"
+
+
+def test_without_xgboost_scores_are_explained_by_sampling_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = a_version(tmp_path, "binary")
+    monkeypatch.setitem(sys.modules, "xgboost", None)  # importing it fails, as where it is not installed
+    explainer = Explainer.load(tmp_path, scorer)
+    assert "xgboost is not installed" in caplog.text
+    (found,) = explainer.explain(explainer.reference[:1])
+    assert (found.method, found.errors is not None) == ("sampling", True)
 
 
 @pytest.mark.parametrize("name", [BOOSTER_FILE, REFERENCE_FILE])
