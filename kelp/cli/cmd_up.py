@@ -63,8 +63,11 @@ def up(
 
 def _server(session: Session, address: str, grpc: str) -> list[str]:
     """The server's command line, without models."""
+    from kelp.home import SIGNING_PUBLIC_KEY
+
     command = [sys.executable, "-m", "serving.runtime", "--host", "127.0.0.1"]
     command += ["--http-port", address.rpartition(":")[2], "--grpc-port", grpc.rpartition(":")[2]]
+    command += ["--verify", "required", "--public-key", str(Path(session.home.keys) / SIGNING_PUBLIC_KEY)]
     command += ["--home", str(session.home_file.resolve()), "--state-dir", str(session.workspace / "serving-state")]
     return command + _pseudonym_key(session)
 
@@ -109,15 +112,11 @@ def _champions(session: Session, names: list[str] | None) -> dict[str, int]:
 
 
 def _fetch(session: Session, name: str, version: int) -> Path:
-    """Bring a version here, checked; record it if it is refused. What is loaded the server records."""
-    from kelp.home import SIGNING_PUBLIC_KEY
-    from kelp.registry.signature import verify
-
+    """Bring a version here; record it if its files are refused. The server checks its signature, and records that."""
     folder = session.workspace / "serving" / name / str(version)
     shutil.rmtree(folder, ignore_errors=True)  # what an earlier server left; never trusted
     try:
         session.registry.fetch(name, version, folder)
-        verify(folder, Path(session.home.keys) / SIGNING_PUBLIC_KEY)
     except KelpError as error:
         session.registry.log.append("model.refuse", f"{name}/{version}", {"error": type(error).__name__})
         raise

@@ -49,7 +49,7 @@ function card(model) {
     fact("requests/s", number(now.requestsPerS)),
     fact("p50", now.p50Ms === null ? "–" : `${number(now.p50Ms)} ms`),
     fact("p99", now.p99Ms === null ? "–" : `${number(now.p99Ms)} ms`),
-    fact("requests", number(model.requests)),
+    fact("requests", model.requests.toLocaleString("en")),
     fact("refused (4xx)", share(now.refusedPerS)),
     fact("failed (5xx)", share(now.failedPerS), now.failedPerS > 0),
   ])]);

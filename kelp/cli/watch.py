@@ -72,8 +72,8 @@ class Watch:
                 return
 
     def _served(self) -> list[Served]:
-        """Champions, and whatever else has had a request."""
-        seen = set(self._looks[-1][1]) if self._looks else set()
+        """Champions, and whatever else has had a request; those for no model have no name."""
+        seen = {served for served in self._looks[-1][1] if served[0]} if self._looks else set()
         return sorted(self._champions | seen)
 
     def _model(self, served: Served) -> dict[str, Any]:

@@ -113,6 +113,8 @@ class Metrics(Collector):
         with self._lock:
             versions = list(self._versions.items())
         for served, model in versions:
+            if model is self.unknown and not model.requests:
+                continue
             labels = (*served, self._arm)
             for status, count in list(model.requests.items()):
                 requests.add_metric((*labels, str(status)), count)

@@ -27,7 +27,8 @@ class Server:
             raise OSError("connection refused")
         self.count += 10
         canary = REQUESTS.format(model="fraud", version=4, count=1)
-        return REQUESTS.format(model="fraud", version=3, count=self.count) + "\n" + canary
+        of_no_model = REQUESTS.format(model="", version="", count=7)
+        return "\n".join([REQUESTS.format(model="fraud", version=3, count=self.count), canary, of_no_model])
 
 
 def records() -> Sequence[Record]:
