@@ -4,12 +4,14 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from itertools import count
 
+from kelp.frame.group_copy import GroupCopy
 from kelp.frame.horizon import Key
 from kelp.frame.series import Series, Value
 from kelp.frame.stream import Stream
 
-Row = tuple[Key | None, int, tuple[Value | None, ...]]
+Row = tuple[Key | None, int, Sequence[Value | None]]
 """Whom a row is about (nobody known: None), its time in microseconds, and its event in each stream."""
 
 logger = logging.getLogger(__name__)
@@ -32,16 +34,22 @@ class Group:
         self.dropped_entities = 0
         self._most_events, self._most_entities = limits
         self._is_unique = is_unique
+        self._next_use = count().__next__
+        self._copy: GroupCopy | None = None
 
     def pass_through(self, rows: Iterable[Row], answers: list[list[float]] | None = None) -> None:
         """Take the events of each row in, after answering its windows if `answers` (by window, then row) is given."""
-        streams, entities = self.streams, self.entities
+        self._pass_through(rows if self._copy is None else self._copy.before_each(rows), answers)
+
+    def _pass_through(self, rows: Iterable[Row], answers: list[list[float]] | None) -> None:
+        streams, entities, next_use = self.streams, self.entities, self._next_use
         for row, (key, at, values) in enumerate(rows):
             if key is None:
                 continue
             found = entities.get(key)
             if found is not None:
                 entities.move_to_end(key)
+                found[0].used = next_use()
             elif values.count(None) < len(values):
                 found = self.series_of(key)
                 self.evict()
@@ -65,6 +73,7 @@ class Group:
         found = self.entities.get(key)
         if found is None:
             found = self.entities[key] = tuple(Series(stream.keeps) for stream in self.streams)
+            found[0].used = self._next_use()
         return found
 
     def keep(self, stream: Stream, series: Series, at: int, value: Value) -> None:
@@ -91,14 +100,36 @@ class Group:
     def evict(self) -> None:
         """Drop the entities that were used longest ago while there are too many."""
         while len(self.entities) > self._most_entities:
+            if self._copy is not None:
+                self._copy.before(next(iter(self.entities)))
             _, dropped = self.entities.popitem(last=False)
             self.events -= sum(map(len, dropped))
             self.dropped_entities += 1
             if self.dropped_entities == 1:
                 logger.warning("more than %d entities: those used longest ago are forgotten", self._most_entities)
 
-    def settle(self) -> None:
-        """After loading: whose newest event is the oldest counts as used longest ago; then drop what is too many."""
-        ranked = sorted(self.entities.items(), key=lambda item: max(series.times[-1] for series in item[1] if series))
+    def settle(self, *, is_by_use: bool) -> None:
+        """After loading: put the entities in order of use, then drop what is too many.
+
+        Args:
+            is_by_use: whether each says when it was `used`; if not, the one whose newest event is the oldest counts as
+                used longest ago.
+        """
+        if not is_by_use:
+            for entity in self.entities.values():
+                entity[0].used = max(series.times[-1] for series in entity if series)
+        ranked = sorted(self.entities.items(), key=lambda item: item[1][0].used)
+        for use, (_, entity) in enumerate(ranked):
+            entity[0].used = use
         self.entities = OrderedDict(ranked)
+        self._next_use = count(len(ranked)).__next__
         self.evict()
+
+    def begin_copy(self) -> GroupCopy:
+        """Begin a copy of what is kept now; until `end_copy` it is told of every change beforehand."""
+        self._copy = GroupCopy(self.by, self.streams, self.entities, (self.dropped_events, self.dropped_entities))
+        return self._copy
+
+    def end_copy(self) -> None:
+        """Keep no copy up to date any longer."""
+        self._copy = None

@@ -2,20 +2,22 @@
 """History: windows answered one row at a time, from the earlier rows that a running server has seen.
 
 The online form of what prepare's engine computes for whole tables; the two agree to the last bit. It starts from the
-`history.parquet` of a version and grows by every row it is asked about. It lives in one process: what a server saw is
-forgotten when it ends, and two servers do not share what they see.
+`history.parquet` of a version and grows by every row it is asked about. It lives in one process: two servers do not
+share what they see. With a keeper (`kelp.frame.journal`) what it saw is there again after a restart.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Lock
-from typing import Any, Self
+from time import sleep
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kelp.errors import RequestError
 from kelp.frame.group import Group, Row
+from kelp.frame.group_copy import GroupCopy
 from kelp.frame.history_table import fill_from_table, table_of
 from kelp.frame.horizon import refuse_beyond, series_names
 from kelp.frame.rows import instance_cell
@@ -24,9 +26,20 @@ from kelp.frame.transform import Column, Transform
 
 MOST_EVENTS = 10_000
 MOST_ENTITIES = 1_000_000
+_FEW = 200  # entities that are copied while rows wait: a quarter of a millisecond
 
 Cell = Callable[[str, int], str]
 """From a column and a row's position to the words that name the cell in a message: `instances[3].amount`."""
+
+
+class Keeper(Protocol):
+    """Where the rows go that a history takes in, so that they survive the process."""
+
+    def take(self, rows: Sequence[Sequence[Row]]) -> None:
+        """Keep what a request was taken in as: its rows, for each group of the history. Never raises."""
+
+    def facts(self) -> dict[str, Any]:
+        """What of it is kept."""
 
 
 class History:
@@ -45,9 +58,16 @@ class History:
         self._names = [window.name for window in transform.windows]
         self._if_empty = [IF_EMPTY.get(window.take, math.nan) for window in transform.windows]
         self._lock = Lock()
-        self._groups = tuple(
-            Group(by, list(self._streams(by)), (most_events, most_entities), is_unique=transform.task == "forecast")
-            for by in dict.fromkeys(window.by for window in transform.windows)
+        self._copying = Lock()
+        self._limits = (most_events, most_entities)
+        self._keeper: Keeper | None = None
+        self._groups = self._new_groups()
+
+    def _new_groups(self) -> tuple[Group, ...]:
+        is_forecast = self.transform.task == "forecast"
+        return tuple(
+            Group(by, list(self._streams(by)), self._limits, is_unique=is_forecast)
+            for by in dict.fromkeys(window.by for window in self.transform.windows)
         )
 
     def _streams(self, by: tuple[str, ...]) -> Iterator[Stream]:
@@ -79,29 +99,28 @@ class History:
             RequestError: a time is missing, or a forecast is asked too far ahead or of an unknown series. Nothing
                 was taken in.
         """
-        return self._answer(columns, rows, cell, Group.pass_through)
+        return self._answer(columns, rows, cell, takes_in=True)
 
     def look(
         self, columns: Mapping[str, Column], rows: int, cell: Cell = instance_cell
     ) -> dict[str, NDArray[np.float64]]:
         """Answer as `answer` does, without taking any row in: the rows of one call do not see each other."""
-        return self._answer(columns, rows, cell, Group.look)
+        return self._answer(columns, rows, cell, takes_in=False)
 
     def _answer(
-        self,
-        columns: Mapping[str, Column],
-        rows: int,
-        cell: Cell,
-        ask: Callable[[Group, Iterable[Row], list[list[float]]], None],
+        self, columns: Mapping[str, Column], rows: int, cell: Cell, *, takes_in: bool
     ) -> dict[str, NDArray[np.float64]]:
         times = self._times(columns, cell)
+        ask = Group.pass_through if takes_in else Group.look
         answers = [[empty] * rows for empty in self._if_empty]
-        asked = [(group, list(self._rows(group, columns, times))) for group in self._groups]
+        asked = [list(self._rows(group, columns, times)) for group in self._groups]
         with self._lock:
             if self.transform.task == "forecast":
-                self._refuse_beyond(columns, asked[0][1], cell)
-            for group, passing in asked:
+                self._refuse_beyond(columns, asked[0], cell)
+            for group, passing in zip(self._groups, asked, strict=True):
                 ask(group, passing, answers)
+            if takes_in and self._keeper is not None:
+                self._keeper.take(asked)
         return {name: np.array(found) for name, found in zip(self._names, answers, strict=True)}
 
     def observe(self, columns: Mapping[str, Column], cell: Cell = instance_cell) -> None:
@@ -111,9 +130,20 @@ class History:
             RequestError: a time is missing.
         """
         times = self._times(columns, cell)
+        self.take_in([list(self._rows(group, columns, times)) for group in self._groups])
+
+    def take_in(self, rows: Sequence[Sequence[Row]]) -> None:
+        """Take in what a request's rows are for each group, as a `Keeper` is given them."""
         with self._lock:
-            for group in self._groups:
-                group.pass_through(self._rows(group, columns, times))
+            for group, passing in zip(self._groups, rows, strict=True):
+                group.pass_through(passing)
+            if self._keeper is not None:
+                self._keeper.take(rows)
+
+    def keep_in(self, keeper: Keeper | None) -> None:
+        """Give every request from now on to a keeper, after its rows were taken in, in that order."""
+        with self._lock:
+            self._keeper = keeper
 
     @classmethod
     def from_table(cls, transform: Transform, table: Any) -> Self:
@@ -123,21 +153,60 @@ class History:
             IntegrityError: it does not fit the transform; the place names the first wrong row.
         """
         history = cls(transform)
-        fill_from_table(history._groups, table)
+        history.start_again(table)
         return history
+
+    def start_again(self, table: Any) -> None:
+        """Forget everything, and start from the events of a table as `from_table` does.
+
+        Raises:
+            IntegrityError: likewise; then nothing has changed.
+        """
+        groups = self._new_groups()
+        fill_from_table(groups, table)
+        with self._lock:
+            self._groups = groups
 
     def to_table(self) -> Any:
         """The events as a `pyarrow.Table`, in the order and form of `history.parquet`."""
-        with self._lock:
-            return table_of(self._groups)
+        return table_of(self.copy())
 
-    def facts(self) -> dict[str, int]:
-        """How much is kept, and what the limits made it drop."""
+    def copy(self, at_its_moment: Callable[[], None] | None = None, *, pause_s: float = 0.0) -> list[GroupCopy]:
+        """Copy what is kept at one moment; rows wait for a part of it at most.
+
+        Args:
+            at_its_moment: is called at that moment, while no row is taken in; if it raises, nothing is copied.
+            pause_s: between two parts.
+        """
+        with self._copying:
+            with self._lock:
+                if at_its_moment is not None:
+                    at_its_moment()
+                copies = [group.begin_copy() for group in self._groups]
+            try:
+                for copy in copies:
+                    while self._add(copy):
+                        sleep(pause_s)
+            finally:
+                with self._lock:
+                    for group in self._groups:
+                        group.end_copy()
+        return copies
+
+    def _add(self, copy: GroupCopy) -> bool:
+        with self._lock:
+            return copy.add(_FEW)
+
+    def facts(self) -> dict[str, Any]:
+        """How much is kept, what the limits made it drop, and what its keeper says."""
+        keeper = self._keeper
+        kept = keeper.facts() if keeper is not None else {}
         return {
             "entities": sum(len(group.entities) for group in self._groups),
             "events": sum(group.events for group in self._groups),
             "droppedEntities": sum(group.dropped_entities for group in self._groups),
             "droppedEvents": sum(group.dropped_events for group in self._groups),
+            **kept,
         }
 
     def _rows(self, group: Group, columns: Mapping[str, Column], times: Sequence[int]) -> Iterator[Row]:

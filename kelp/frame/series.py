@@ -29,15 +29,17 @@ class Series:
         sums: `sums[i]` is the sum of the values before position i; empty unless numbers are kept.
         texts: the values; empty unless texts are kept.
         first: position of the oldest event that is not forgotten.
+        used: of the first series of an entity: of two entities the one that was used later has the greater number.
     """
 
-    __slots__ = ("first", "sums", "texts", "times")
+    __slots__ = ("first", "sums", "texts", "times", "used")
 
     def __init__(self, keeps: Keeps) -> None:
         self.times = array("q")
         self.sums = array("q", [0]) if keeps == "numbers" else _NO_SUMS
         self.texts: list[str] = [] if keeps == "texts" else _NO_TEXTS
         self.first = 0
+        self.used = 0
 
     def __len__(self) -> int:
         return len(self.times) - self.first
