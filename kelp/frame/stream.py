@@ -33,7 +33,7 @@ class Stream:
         self.longest = max(window.start_us for window in windows)
         needs_values = any(window.take in _NEED_VALUES for window in windows)
         self.keeps: Keeps = "times" if not needs_values else "numbers" if kind in NUMBERS else "texts"
-        self.read = _value_reader(kind, windows[0].unit)
+        self.read = _presence_reader(kind) if self.keeps == "times" else _value_reader(kind, windows[0].unit)
         """From a column to the value of each row's event; None where there is none, for the value is missing."""
         self._spans: dict[tuple[int, int], list[tuple[int, Measure]]] = {}
         for position, window in zip(positions, windows, strict=True):
@@ -59,6 +59,13 @@ def microseconds(seconds: float) -> int:
 def key_reader(kind: RawType) -> Callable[[Column], list[str | None]]:
     """From a column that names entities to the text of each row's value, None where it is missing."""
     return _TEXT_READERS.get(kind, methodcaller("tolist"))
+
+
+def _presence_reader(kind: RawType) -> Callable[[Column], Sequence[Value | None]]:
+    """0 for any value: what no window reads is neither kept nor written anywhere."""
+    if kind in NUMBERS or kind in _TEXT_READERS:
+        return lambda column: [None if cell != cell else 0 for cell in column.tolist()]
+    return lambda column: [None if cell is None else 0 for cell in column.tolist()]
 
 
 def _value_reader(kind: RawType, unit: float) -> Callable[[Column], Sequence[Value | None]]:
