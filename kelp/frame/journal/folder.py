@@ -119,13 +119,18 @@ class StateFolder:
         Raises:
             OSError: what the system said; the unfinished file is gone.
         """
-        _sync(self.path)
+        self.sync()
         try:
             unfinished.replace(path)
         except OSError:
             unfinished.unlink(missing_ok=True)
             raise
-        _sync(self.path)
+        self.sync()
+
+    def sync(self, files: Iterable[Path] = ()) -> None:
+        """Make files survive the machine, and the names of all."""
+        for path in (*files, self.path):
+            _sync(path)
 
     def is_damaged(self, journal: Path) -> None:
         """Note that a journal holds whole records that cannot be used: it is not to be deleted."""
@@ -146,7 +151,7 @@ class StateFolder:
         for path in paths:
             path.rename(aside / path.name)
             logger.warning("%s %s: it is not used, and was moved to %s", path, reason, aside)
-        _sync(self.path)
+        self.sync()
 
 
 def snapshot_said(table: Any) -> tuple[int, int]:
@@ -159,8 +164,8 @@ def snapshot_said(table: Any) -> tuple[int, int]:
     return int(said.get(_JOURNAL_KEY, b"")), int(said.get(_ROWS_KEY, b""))
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

@@ -106,6 +106,7 @@ class Kept:
             self._journal.begin(restored.after)
         except OSError as error:
             self._lose(error)
+        folder.sync()
 
     def start(self, tend_s: float) -> None:
         """Keep every row from now on, and tend the folder."""

@@ -154,6 +154,7 @@ def _restored(folder: StateFolder, history: History) -> Restored:
             folder.is_damaged(path)
     if replay.damage is not None:
         _warn_of(replay.damage)
+    folder.sync(replay.read)  # the next journal goes on from there, and must not survive what it goes on from
     times = [path.stat().st_mtime for path in (folder.snapshot, *replay.read) if path.exists()]
     return Restored(
         rows=rows + replay.rows,
