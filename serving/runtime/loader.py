@@ -4,8 +4,10 @@
 import logging
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from kelp.errors import EnvironmentFault, IntegrityError, KelpError
+from kelp.frame.journal import Kept, keep_history
 from kelp.frame.online import Online
 from serving.explain import Explanations
 from serving.runtime.audit import LoadAudit
@@ -25,6 +27,7 @@ class Loader:
     key: bytes | None
     metrics: Metrics
     audit: LoadAudit
+    state: Path | None = None
     is_one_of_many: bool = False
 
     def load(self, source: Source) -> ServedModel:
@@ -37,6 +40,7 @@ class Loader:
         started = time.perf_counter()
         try:
             online = self._checked(source)
+            kept = self._kept(source, online)
         except KelpError as error:
             self.audit.refused(source, error)
             raise
@@ -44,7 +48,7 @@ class Loader:
         metrics.load_s = time.perf_counter() - started
         self.audit.loaded(source)
         explanations = Explanations(online, source.folder)
-        return ServedModel(source.name, str(source.version), online, explanations, metrics)
+        return ServedModel(source.name, str(source.version), online, explanations, metrics, kept)
 
     def _checked(self, source: Source) -> Online:
         try:
@@ -62,3 +66,9 @@ class Loader:
                 fix="serve it with --workers 1",
             )
         return online
+
+    def _kept(self, source: Source, online: Online) -> Kept | None:
+        """What keeps the model's history over a restart; it is restored first."""
+        if self.state is None or online.history is None:
+            return None
+        return keep_history(self.state / source.name / str(source.version), online.history, source.folder)

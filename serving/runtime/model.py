@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from kelp.frame.journal import Kept
 from kelp.frame.online import Online
 from kelp.frame.transform import RawType
 from serving.explain import Explanations
@@ -32,6 +33,12 @@ class ServedModel:
     online: Online
     explanations: Explanations
     metrics: ModelMetrics
+    kept: Kept | None = None
+
+    def close(self) -> None:
+        """Let go of what other processes may want, such as the folder in which the history is kept."""
+        if self.kept is not None:
+            self.kept.close()
 
     def is_for_a_thread(self, rows: int) -> bool:
         """Whether a request has many rows or would wait for one that has."""

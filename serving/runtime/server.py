@@ -34,6 +34,7 @@ from serving.runtime.load import pseudonym_key, signature_check
 from serving.runtime.loader import Loader
 from serving.runtime.log import PredictionLog
 from serving.runtime.metrics import Metrics
+from serving.runtime.model import ServedModel
 from serving.runtime.models import Models
 from serving.runtime.options import Options
 from serving.runtime.plane import Plane
@@ -73,9 +74,9 @@ def _models(options: Options, metrics: Metrics, audit: LoadAudit) -> Models:
     """Every model there is; those that were named are loaded."""
     check = signature_check(options.verify, options.public_key)
     key = pseudonym_key(options.pseudonym_key) if options.pseudonym_key is not None else None
-    loader = Loader(check, key, metrics, audit, is_one_of_many=options.link_fd is not None)
+    loader = Loader(check, key, metrics, audit, options.state, is_one_of_many=options.link_fd is not None)
     budget = options.memory_bytes if options.memory_bytes is not None else memory_limit() // 2
-    models = Models(Catalogue(options.models, options.repository), budget, loader.load)
+    models = Models(Catalogue(options.models, options.repository), budget, loader.load, ServedModel.close)
     for source in options.models:
         models.load(source.name)
     return models

@@ -159,3 +159,34 @@ def test_model_with_a_private_column_is_not_served_without_the_key(folder: Path)
     assert code == 4
     assert "the column customer is private" in message
     assert "--pseudonym-key" in message
+
+
+def test_history_with_a_state_folder_survives_a_kill_and_an_end(tmp_path: Path, folder: Path) -> None:
+    arguments = ["--model-name", "price", "--model-dir", str(folder), "--state-dir", str(tmp_path / "state")]
+    arguments += ["--pseudonym-key", str(folder.parent / "pseudonym.key")]
+    rice = {**QUOTE, "sku": "rice", "customer": "Fay"}
+    with running(tmp_path / "log", *arguments) as first, httpx.Client(base_url=first.url) as client:
+        asked(client, rice, {**rice, "at": "2026-03-02T12:30:00Z", "price": 6.0})
+        before = facts(client)
+        assert (before["isKept"], before["restoredRows"]) == (True, 0)
+    # `running` ends a server by killing it.
+    with running(tmp_path / "log", *arguments) as second, httpx.Client(base_url=second.url) as client:
+        assert facts(client)["entities"] == before["entities"]
+        assert asked(client, {**rice, "at": "2026-03-02T13:00:00Z"}) == [score(2, 2, 4, 1800)]
+        second.process.terminate()
+        assert second.process.wait(30) == 0
+    with running(tmp_path / "log", *arguments) as third, httpx.Client(base_url=third.url) as client:
+        assert asked(client, {**rice, "at": "2026-03-02T13:10:00Z"}) == [score(2, 3, 10 / 3, 600)]
+        assert facts(client)["restoredRows"] == 3
+    for path in (tmp_path / "state").rglob("*"):
+        assert path.is_dir() or b"Fay" not in path.read_bytes()
+        assert path.is_dir() or b"Ann" not in path.read_bytes()
+
+
+def test_second_server_on_the_same_state_is_refused(tmp_path: Path, folder: Path) -> None:
+    arguments = ["--model-name", "price", "--model-dir", str(folder), "--state-dir", str(tmp_path / "state")]
+    arguments += ["--pseudonym-key", str(folder.parent / "pseudonym.key")]
+    with running(tmp_path / "log", *arguments):
+        code, message = refused_start(*arguments)
+    assert code == 4
+    assert str(tmp_path / "state" / "price" / "5") in message
