@@ -19,6 +19,10 @@ def main(arguments: Sequence[str]) -> int:
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # KServe 0.21's own routes use it
     logger = logging.getLogger("serving.runtime")
     try:
+        if options.tls is not None:
+            from serving.runtime.tls import check_tls
+
+            check_tls(options.tls)
         if options.workers > 1 and options.link_fd is None:
             from serving.runtime.workers import supervise
 

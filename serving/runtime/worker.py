@@ -5,12 +5,10 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any, Self
 
 from prometheus_client import REGISTRY
 
-from kelp.errors import KelpError
 from serving.runtime.control import Action
 from serving.runtime.link import Link
 from serving.runtime.models import Models
@@ -42,9 +40,8 @@ class Worker:
         link = await Link.over(socket.socket(fileno=descriptor), worker._carry_out)
         worker._link = link
         async with worker._in_order:  # before what is asked from now on
-            for name, action in (await link.ask({"do": "ready"})).items():
-                with suppress(KelpError):  # as it was when the command was given: the model's state says why
-                    await worker._here(action, name)
+            served = await link.ask({"do": "ready", "versions": models.versions()})
+            models.point(served)  # as the others do: what the folder holds now nobody has asked to load
         link.closed.add_done_callback(lambda _: end())
         return worker
 
@@ -61,12 +58,12 @@ class Worker:
             return await asyncio.to_thread(collected, REGISTRY)
         return list(await self._link.ask({"do": "samples"}))
 
-    async def _carry_out(self, ask: Mapping[str, Any]) -> Samples | None:
+    async def _carry_out(self, ask: Mapping[str, Any]) -> Samples | int | None:
         if ask["do"] == "samples":
             return await asyncio.to_thread(collected, REGISTRY)
         async with self._in_order:
-            await self._here(ask["do"], ask["name"])
-        return None
+            return await self._here(ask["do"], ask["name"])
 
-    async def _here(self, action: Action, name: str) -> None:
-        await asyncio.to_thread(self._models.load if action == "load" else self._models.unload, name)
+    async def _here(self, action: Action, name: str) -> int | None:
+        """Carry out a command; the version that is served now, if it is one."""
+        return await asyncio.to_thread(self._models.load if action == "load" else self._models.unload, name)

@@ -15,9 +15,10 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from kelp.errors import KelpError
+from kelp.errors import EnvironmentFault, KelpError
 from serving.runtime.link import Link
 from serving.runtime.listen import listening
 from serving.runtime.options import Options
@@ -27,6 +28,7 @@ _SHORTEST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
 _STEADY_S = 30.0  # a worker that lasted longer is started again at once
 _KILL_AFTER_S = 5.0  # beyond what requests and the log may take
+_SAMPLES_S = 3.0  # for a worker to say its numbers
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,19 @@ def supervise(options: Options, arguments: Sequence[str]) -> int:
         EnvironmentFault: the address cannot be listened on.
     """
     with listening(options) as bound:
+        _check_grpc_port(options)
         return asyncio.run(_Supervisor(options, arguments, bound).run())
+
+
+def _check_grpc_port(options: Options) -> None:
+    """Bind it for a moment: the workers share it, and would share it with another server as well."""
+    if options.grpc_port is None:
+        return
+    try:
+        listening(replace(options, port=options.grpc_port)).close()
+    except EnvironmentFault as error:
+        fix = "choose another --grpc-port, or stop the process that holds it"
+        raise EnvironmentFault(error.message, place=error.place, fix=fix) from error
 
 
 class _Supervisor:
@@ -53,8 +67,9 @@ class _Supervisor:
         self._links: dict[int, Link] = {}  # to the workers that answer requests
         self._ended: list[Samples] = []  # what workers that ended had counted when they were last asked
         self._latest: dict[int, Samples] = {}
-        self._commands: dict[str, str] = {}  # the last one a model: a worker that starts later carries it out too
+        self._served: dict[str, int] | None = None  # the version of each model: a worker that starts later has them too
         self._one_command = asyncio.Lock()
+        self._one_scrape = asyncio.Lock()
         self._has_served = False
         self._is_ending = asyncio.Event()
         self._exit_code = 0
@@ -95,6 +110,7 @@ class _Supervisor:
         ending = asyncio.create_task(self._is_ending.wait())
         await asyncio.wait((ended, ending), return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
+            self._bound.close()  # else callers would be accepted here, where nobody answers them
             await self._end(process, ended)
         ending.cancel()
         await link.closed
@@ -124,11 +140,17 @@ class _Supervisor:
             case "samples":
                 return await self._samples()
             case "ready":
-                self._has_served = True
-                self._links[number] = link
-                return dict(self._commands)
+                return await self._joined(number, link, ask["versions"])
             case command:
                 return await self._everywhere(command, ask["name"])
+
+    async def _joined(self, number: int, link: Link, versions: dict[str, int]) -> dict[str, int]:
+        async with self._one_command:  # one that is under way would miss this worker
+            self._has_served = True
+            self._links[number] = link
+            if self._served is None:
+                self._served = versions
+            return self._served
 
     async def _everywhere(self, command: str, name: str) -> None:
         async with self._one_command:
@@ -136,17 +158,27 @@ class _Supervisor:
             answers = await asyncio.gather(*asked, return_exceptions=True)
             errors = [answer for answer in answers if isinstance(answer, BaseException)]
             if len(errors) < len(answers):
-                self._commands[name] = command
+                self._remember(name, [answer for answer in answers if not isinstance(answer, BaseException)])
             for error in errors:
                 if len(errors) == len(answers) or not isinstance(error, KelpError):
                     raise error
                 logger.error("a worker could not %s %s: %s", command, name, error)
 
+    def _remember(self, name: str, versions: list[int | None]) -> None:
+        assert self._served is not None
+        loaded = [version for version in versions if version is not None]
+        if loaded:
+            self._served[name] = max(loaded)
+        else:
+            self._served.pop(name, None)
+
     async def _samples(self) -> Samples:
-        asked = {number: asyncio.create_task(link.ask({"do": "samples"})) for number, link in self._links.items()}
-        if asked:
-            await asyncio.wait(asked.values())
-        for number, answer in asked.items():
-            if answer.exception() is None:
-                self._latest[number] = answer.result()
-        return merged([*self._latest.values(), *self._ended])
+        async with self._one_scrape:  # the later of two has the later numbers
+            await asyncio.gather(*(self._asked_for_samples(number, link) for number, link in self._links.items()))
+            return merged([*self._latest.values(), *self._ended])
+
+    async def _asked_for_samples(self, number: int, link: Link) -> None:
+        with suppress(KelpError, TimeoutError):  # then what it said before still counts
+            found = await asyncio.wait_for(link.ask({"do": "samples"}), _SAMPLES_S)
+            if self._links.get(number) is link:  # not ended: what it said before counts already
+                self._latest[number] = found
