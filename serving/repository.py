@@ -13,49 +13,17 @@ from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Generic, Literal, TypeVar
+from typing import Generic
 
 from kelp.errors import EnvironmentFault, KelpError, NotFound
+from serving.lease import Lease, Loaded, State
 from serving.lru import Lru
 from serving.source import Source, estimated_bytes
 
 RETRY_S = 30.0
 """A version that could not be loaded is not tried again before."""
 
-Loaded = TypeVar("Loaded")
-Status = Literal["cold", "loading", "ready", "failed"]
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Lease(Generic[Loaded]):
-    """A loaded version that is not unloaded until the lease is given back."""
-
-    source: Source
-    loaded: Loaded
-
-    @property
-    def version(self) -> int:
-        """The version's number."""
-        return self.source.version
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Of one name: `wanted` is the version it points at, `resident` the one in memory, if any.
-
-    status      what a request gets now
-    cold        it waits for a load
-    loading     likewise, and the load has begun; or the version before it answers
-    ready       the wanted version answers
-    failed      `reason` says why the wanted version cannot be loaded; the one before it answers if there is one
-    """
-
-    status: Status
-    wanted: int
-    resident: int | None
-    reason: str = ""
 
 
 @dataclass(slots=True)

@@ -3,7 +3,9 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from kelp.errors import EnvironmentFault, IntegrityError, KelpError
@@ -29,6 +31,7 @@ class Loader:
     audit: LoadAudit
     state: Path | None = None
     is_one_of_many: bool = False
+    closing: Executor = field(default_factory=partial(ThreadPoolExecutor, 1, "close"))
 
     def load(self, source: Source) -> ServedModel:
         """Load a version.
@@ -49,6 +52,15 @@ class Loader:
         self.audit.loaded(source)
         explanations = Explanations(online, source.folder)
         return ServedModel(source.name, str(source.version), online, explanations, metrics, kept)
+
+    def close(self, model: ServedModel) -> None:
+        """Let go of a model that has left memory, in a thread: the last snapshot of a history takes seconds."""
+        if model.kept is not None:
+            self.closing.submit(model.kept.close)
+
+    def end(self) -> None:
+        """Wait for what is being closed; nothing is loaded afterwards."""
+        self.closing.shutdown()
 
     def _checked(self, source: Source) -> Online:
         try:
@@ -71,4 +83,5 @@ class Loader:
         """What keeps the model's history over a restart; it is restored first."""
         if self.state is None or online.history is None:
             return None
+        self.closing.submit(int).result()  # the folder may be one that is being closed
         return keep_history(self.state / source.name / str(source.version), online.history, source.folder)

@@ -35,11 +35,6 @@ class ServedModel:
     metrics: ModelMetrics
     kept: Kept | None = None
 
-    def close(self) -> None:
-        """Let go of what other processes may want, such as the folder in which the history is kept."""
-        if self.kept is not None:
-            self.kept.close()
-
     def is_for_a_thread(self, rows: int) -> bool:
         """Whether a request has many rows or would wait for one that has."""
         return rows > OFF_LOOP_ROWS or self.online.is_busy

@@ -11,7 +11,8 @@ from typing import Any
 
 from kelp.errors import IntegrityError, KelpError, NotFound, NotReady
 from serving.catalogue import Catalogue
-from serving.repository import Lease, Repository
+from serving.lease import Lease
+from serving.repository import Repository
 from serving.runtime.model import ServedModel
 from serving.source import Source, estimated_bytes
 

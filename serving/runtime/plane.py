@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from kelp.errors import KelpError, TooLarge
 from kelp.log import context
-from serving.repository import Lease
+from serving.lease import Lease
 from serving.runtime.answer import Answer, answer
 from serving.runtime.endpoint import Endpoint
 from serving.runtime.log import PredictionLog

@@ -34,7 +34,6 @@ from serving.runtime.load import pseudonym_key, signature_check
 from serving.runtime.loader import Loader
 from serving.runtime.log import PredictionLog
 from serving.runtime.metrics import Metrics
-from serving.runtime.model import ServedModel
 from serving.runtime.models import Models
 from serving.runtime.options import Options
 from serving.runtime.plane import Plane
@@ -59,24 +58,29 @@ def serve(options: Options) -> None:
         onnx_runtime()  # takes longer to import than a model to load
         metrics = Metrics(options.arm)
         REGISTRY.register(metrics)
-        audit = LoadAudit(options.home)
+        loader = _loader(options, metrics)
         try:
-            models = _models(options, metrics, audit)
+            models = _models(options, loader)
             _quieten_libraries()
             gc.collect()
             gc.freeze()  # what is loaded now stays: the collector need not look at it again
             _run(options, bound, models, metrics)
         finally:
-            audit.close(_AUDIT_S)
+            loader.end()
+            loader.audit.close(_AUDIT_S)
 
 
-def _models(options: Options, metrics: Metrics, audit: LoadAudit) -> Models:
-    """Every model there is; those that were named are loaded."""
+def _loader(options: Options, metrics: Metrics) -> Loader:
     check = signature_check(options.verify, options.public_key)
     key = pseudonym_key(options.pseudonym_key) if options.pseudonym_key is not None else None
-    loader = Loader(check, key, metrics, audit, options.state, is_one_of_many=options.link_fd is not None)
+    audit, is_one_of_many = LoadAudit(options.home), options.link_fd is not None
+    return Loader(check, key, metrics, audit, options.state, is_one_of_many=is_one_of_many)
+
+
+def _models(options: Options, loader: Loader) -> Models:
+    """Every model there is; those that were named are loaded."""
     budget = options.memory_bytes if options.memory_bytes is not None else memory_limit() // 2
-    models = Models(Catalogue(options.models, options.repository), budget, loader.load, ServedModel.close)
+    models = Models(Catalogue(options.models, options.repository), budget, loader.load, loader.close)
     for source in options.models:
         models.load(source.name)
     return models
@@ -88,10 +92,7 @@ def _run(options: Options, bound: socket.socket, models: Models, metrics: Metric
     rest = _Rest(plane, bound, options)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)  # uvicorn's handlers drain, then raise the signal again for this one
-    names = models.names()
-    served = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    scheme = "https" if options.tls is not None else "http"
-    logger.info("serving %s at %s://%s:%d", served or "no model yet", scheme, options.host, options.port)
+    logger.info("serving %s", _said(options, models.names()))
     try:
         with asyncio.Runner(loop_factory=rest.config.get_loop_factory()) as runner:
             runner.run(rest.start())
@@ -99,6 +100,14 @@ def _run(options: Options, bound: socket.socket, models: Models, metrics: Metric
         if log is not None:
             log.close(options.log_drain_s)
         models.close()
+
+
+def _said(options: Options, names: list[str]) -> str:
+    """What is served, and where."""
+    served = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    scheme = "https" if options.tls is not None else "http"
+    grpc = f", gRPC at {options.host}:{options.grpc_port}" if options.grpc_port is not None else ""
+    return f"{served or 'no model yet'} at {scheme}://{options.host}:{options.port}{grpc}"
 
 
 class _Listed(ModelRepository):  # type: ignore[misc]  # kserve has no types

@@ -167,7 +167,7 @@ def test_body_of_another_type_is_refused(
     client: httpx.Client, check_refusal: CheckRefusal, path: str, content_type: str
 ) -> None:
     headers = {b"content-type": content_type.encode("latin-1")}
-    answer = client.post(path, content=json.dumps({"instances": [ROW]}), headers=headers)  # type: ignore[arg-type]  # as sent
+    answer = client.post(path, content=json.dumps({"instances": [ROW]}), headers=headers)
     check_refusal(client, answer, "Content-Type: expected application/json in UTF-8", 415)
 
 

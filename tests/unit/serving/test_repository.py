@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelp.errors import EnvironmentFault, IntegrityError, NotFound
-from serving.repository import RETRY_S, Repository, State
+from serving.lease import State
+from serving.repository import RETRY_S, Repository
 from serving.source import Source, estimated_bytes
 
 SIZE = 10
