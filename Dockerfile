@@ -28,6 +28,8 @@ ARG REVISION=unknown
 LABEL org.opencontainers.image.title=kelp \
       org.opencontainers.image.licenses=Apache-2.0 \
       org.opencontainers.image.revision=${REVISION}
+# The base brings a pip of its own, on the same PATH as its Python.
+RUN python3 -B -m pip uninstall --yes --root-user-action ignore pip setuptools wheel
 COPY --from=build /opt/kelp /opt/kelp
 ENV PATH=/opt/kelp/bin:/usr/local/bin:/usr/bin:/bin \
     KELP_HOME=/etc/kelp/home.toml \
