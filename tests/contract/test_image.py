@@ -5,10 +5,7 @@
 """
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +15,23 @@ import yaml
 from kelp.home import ensure_home
 from kelp.spec import Model, model_from_values
 from pipelines.compile import compile_model
+from tests.contract.containers import (
+    CHECKOUT,
+    check_there_is_nobody_to_build_or_install,
+    image_of,
+    in_container,
+    is_importable,
+    open_to_all,
+)
 
-CHECKOUT = Path(__file__).parents[2]
 DOCKERFILE = (CHECKOUT / "Dockerfile").read_text(encoding="utf-8")
 
 needs_a_build = pytest.mark.timeout(1800)
 
 
-def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
 def image() -> str:
-    if shutil.which("docker") is None or docker("info").returncode != 0:
-        pytest.skip("docker is not available")
-    if built := os.environ.get("KELP_IMAGE"):
-        return built
-    build = docker("build", "--tag", "kelp-components:test", str(CHECKOUT))
-    assert build.returncode == 0, build.stderr[-4000:]
-    return "kelp-components:test"
-
-
-def in_container(image: str, *command: str, mounts: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Run a command as a cluster would: no network, nothing writable but /tmp and the mounts."""
-    volumes = [part for mount in mounts for part in ("--volume", mount)]
-    confined = ["--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL"]
-    return docker("run", "--rm", *confined, *volumes, image, *command)
+    return image_of("components,pipelines", built="KELP_IMAGE")
 
 
 def a_model() -> Model:
@@ -62,8 +49,7 @@ def a_cluster(folder: Path) -> None:
     rows = "".join(f"{number},{'yes' if number % 7 == 0 else 'no'}\n" for number in range(1, 101))
     (folder / "data" / "pay" / "rows.csv").write_text("amount,bad\n" + rows)
     (folder / "out").mkdir()
-    for path in (folder, *folder.rglob("*")):
-        path.chmod(0o777 if path.is_dir() else 0o666)
+    open_to_all(folder)
 
 
 def first_step(model: Model) -> list[str]:
@@ -99,9 +85,7 @@ def test_a_compiled_step_runs_in_the_image(image: str, tmp_path: Path) -> None:
 
 @needs_a_build
 def test_the_image_runs_as_nobody_and_holds_no_tool_to_build_or_install(image: str) -> None:
-    assert in_container(image, "id", "-u").stdout.strip() == "10001"
-    for tool in ("gcc", "cc", "pip", "pip3"):
-        assert in_container(image, "which", tool).returncode != 0, tool
+    check_there_is_nobody_to_build_or_install(image)
 
 
 @needs_a_build
@@ -110,9 +94,7 @@ def test_the_image_runs_as_nobody_and_holds_no_tool_to_build_or_install(image: s
     [pytest.param("torch", id="torch"), pytest.param("alibi_detect", id="alibi_detect")],
 )
 def test_the_image_does_not_hold_what_its_steps_do_not_use(image: str, module: str) -> None:
-    check = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is not None)"
-    absent = in_container(image, "python", "-c", check)
-    assert absent.returncode == 0, absent.stderr
+    assert not is_importable(image, module)
 
 
 @needs_a_build
