@@ -67,8 +67,9 @@ golden: setup-dev ## rewrite the golden files after a wanted change; review the 
 	UPDATE_GOLDENS=1 $(BIN)/pytest -q tests/contract
 	$(BIN)/kelp compile models/*.yaml
 
-images: ## build the components image (needs docker)
-	docker build --tag kelp-components-python:dev .
+images: ## build the images of the steps and of the model server (needs docker)
+	docker build --build-arg EXTRAS=components,pipelines --tag kelp-components:dev .
+	docker build --build-arg EXTRAS=serving --tag kelp-serving:dev .
 
 kind-up: ## a local cluster with kelp's own objects (needs kind and kubectl)
 	kind create cluster --config kind-config.yaml

@@ -2,9 +2,11 @@
 """Entry of the model server: exit code 0 after a signal, 2 for a wrong command line, 4 for what cannot be served."""
 
 import logging
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from types import FrameType
 
 from kelp import log
 from kelp.errors import KelpError
@@ -14,6 +16,8 @@ from serving.runtime.slim import slim_kserve
 
 def main(arguments: Sequence[str]) -> int:
     """Serve until a signal ends the process; return the exit code of an error."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # from the start: the first process of a container has no default
+        signal.signal(number, _leave)  # uvicorn's own handlers drain, then raise the signal again for this one
     options = parse_options(arguments)
     log.configure()
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")  # KServe 0.21's own routes use it
@@ -35,6 +39,10 @@ def main(arguments: Sequence[str]) -> int:
         logger.error("%s%s", error, f"; {error.fix}" if error.fix else "")
         return error.exit_code
     return 0
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 if __name__ == "__main__":

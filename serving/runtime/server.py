@@ -8,11 +8,8 @@ loaded, so a taken port is an error at once, and uvicorn is handed that socket: 
 import asyncio
 import gc
 import logging
-import signal
 import socket
-import sys
 from functools import partial
-from types import FrameType
 from typing import Any
 
 from kserve.model_repository import ModelRepository
@@ -90,8 +87,6 @@ def _run(options: Options, bound: socket.socket, models: Models, metrics: Metric
     log = _prediction_log(options)
     plane = Plane(models, metrics, body_limit=options.body_limit, log=log)
     rest = _Rest(plane, bound, options)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)  # uvicorn's handlers drain, then raise the signal again for this one
     logger.info("serving %s", _said(options, models.names()))
     try:
         with asyncio.Runner(loop_factory=rest.config.get_loop_factory()) as runner:
@@ -195,7 +190,3 @@ def _quieten_libraries() -> None:
     access = logging.getLogger("uvicorn.access")
     access.handlers = []
     access.propagate = False
-
-
-def _leave(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from kelp.home import SIGNING_KEY, SIGNING_PUBLIC_KEY, ensure_home
 from kelp.registry.signature import sign
-from tests.local.serving.conftest import refused_start
+from tests.local.serving.conftest import command, refused_start
 
 ROW = {"amount": 12.5, "merchant": "shop", "is_foreign": True, "items": 2}
 V1 = "/v1/models/fraud:predict"
@@ -68,6 +69,29 @@ def test_sigterm_answers_what_has_arrived_and_ends_with_zero(
         assert answer.startswith(b"HTTP/1.1 200")
         assert server.process.wait(timeout=30) == 0
         assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc")
+def test_sigterm_during_the_start_ends_with_zero(
+    tmp_path: Path, write_version: WriteVersion, wait_until: WaitUntil
+) -> None:
+    folder = write_version(tmp_path / "1")
+    arguments = ["--model-name", "fraud", "--model-dir", str(folder), "--http-port", "65432"]
+    with (tmp_path / "log").open("wb") as output:
+        process = subprocess.Popen(command(*arguments), stdout=output, stderr=output)
+    try:
+        wait_until(lambda: catches_sigterm(process.pid), "the process has no handler")
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+    assert b"serving fraud" not in (tmp_path / "log").read_bytes()
+
+
+def catches_sigterm(pid: int) -> bool:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    caught = next(int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:"))
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
 def refuses_connections(host: str, port: int) -> bool:
