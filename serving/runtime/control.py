@@ -19,6 +19,7 @@ from typing import Literal
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from serving.runtime.endpoint import no_endpoint
 from serving.runtime.plane import Plane
 from serving.runtime.reply import Reply, json_reply
 from serving.runtime.samples import Samples, registry_of
@@ -28,6 +29,7 @@ Everywhere = Callable[[Action, str], Awaitable[None]]
 """Lets every worker load or unload a model by name; raises KelpError if they cannot."""
 
 _MODEL = re.compile(r"/v([12])/models/([^/:?%]+)(?:/versions/([^/:?%]+))?(/ready)?")
+_MODELS = ("/v1/models/", "/v2/models/")
 _COMMAND = re.compile(r"/v2/repository/models/([^/:?%]+)/(load|unload)")
 
 
@@ -55,7 +57,7 @@ class Control:
         """Answer a GET; None if the path is not one of these.
 
         Raises:
-            NotFound: no such model is served, or not in this version.
+            NotFound: no such model is served, or not in this version; or nothing of models is at the path.
             NotReady: it cannot answer.
         """
         if path == "/metrics":
@@ -64,6 +66,8 @@ class Control:
             return json_reply(200, await asyncio.to_thread(self._plane.models.index))
         match = _MODEL.fullmatch(path)
         if match is None:
+            if path.startswith(_MODELS):  # KServe has 501 for a version
+                raise no_endpoint("GET", path)
             return None
         protocol, name, version, is_ready = match.groups()
         lease = await self._plane.lent(name, version)
