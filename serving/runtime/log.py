@@ -10,7 +10,7 @@ import logging
 import secrets
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 
 import orjson
@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 
 from kelp.events import cloud_event
 from serving.runtime.record import Record, prediction_of
-from serving.runtime.sink import Sink
+from serving.runtime.sink import Outcome, Sink
 
 _BATCH = 200
 _BATCH_BYTES = 8 * 1024 * 1024  # of JSON, less than a sink refuses
@@ -45,7 +45,8 @@ class PredictionLog(Collector):
         self._bytes_in = 0
         self._bytes_out = 0
         self._lost = 0
-        self._underway = 0
+        self._underway = 0  # taken from the queue, and neither sent nor lost yet
+        self._over: bytes | None = None
         self._prefix = secrets.token_hex(8)
         self._number = 0
         self._end = float("inf")
@@ -86,49 +87,90 @@ class PredictionLog(Collector):
 
     def _run(self) -> None:
         while True:
-            batch = self._taken()
-            if batch:
-                self._deliver(batch)
-            elif self._is_closing.is_set():
-                return
-            else:
-                self._is_closing.wait(_IDLE_S)
+            try:
+                if not self._round():
+                    self._sink.close()
+                    return
+            except Exception:  # the rim of this thread: without it, events would wait for ever
+                logger.exception("%d events are dropped: they cannot be sent", self._underway)
+                self._lost += self._underway
+                self._underway = 0
+                self._over = None
+                self._sink.close()
+
+    def _round(self) -> bool:
+        """Send one batch, or wait for events; whether there may be more."""
+        batch = self._taken()
+        if batch:
+            self._deliver(batch)
+        elif self._is_closing.is_set():
+            return False
+        else:
+            self._is_closing.wait(_IDLE_S)
+        return True
 
     def _taken(self) -> list[bytes]:
-        events: list[bytes] = []
-        size = 0
+        """A batch from the queue; an event that would make it too large begins the next one."""
+        events = [self._over] if self._over is not None else []
+        size = sum(map(len, events))
+        self._over = None
         since = time.perf_counter()
         while self._queue and len(events) < _BATCH and size < _BATCH_BYTES:
-            self._underway = len(events) + 1
-            record = self._queue.popleft()
-            self._bytes_out += record.size
-            self._number += 1
-            try:
-                event = cloud_event(prediction_of(record, f"{self._prefix}-{self._number}", self._arm))
-                events.append(orjson.dumps(event))
-                size += len(events[-1])
-            except Exception:
-                self._lost += 1
-                logger.exception("an event cannot be written")
+            event = self._next()
+            if event is None:
+                continue
+            size += len(event)
+            if events and size > _BATCH_BYTES:
+                self._over = event
+                break
+            events.append(event)
             if time.perf_counter() - since > _SLICE_S:
                 time.sleep(0)  # let answers come first
                 since = time.perf_counter()
-        self._underway = len(events)
         return events
 
+    def _next(self) -> bytes | None:
+        """The oldest record of the queue as an event; None if it cannot be one."""
+        self._underway += 1
+        record = self._queue.popleft()
+        self._bytes_out += record.size
+        self._number += 1
+        try:
+            return orjson.dumps(cloud_event(prediction_of(record, f"{self._prefix}-{self._number}", self._arm)))
+        except Exception:
+            self._underway -= 1
+            self._lost += 1
+            logger.exception("an event cannot be written")
+            return None
+
     def _deliver(self, events: list[bytes]) -> None:
+        """Send a batch; of one that is refused its halves, so that nothing is dropped for what came beside it."""
+        dropped: Counter[Outcome] = Counter()
+        left = [events]
+        while left:
+            batch = left.pop()
+            outcome = self._posted(batch)
+            if outcome is Outcome.REFUSED and len(batch) > 1:
+                middle = len(batch) // 2
+                left += [batch[middle:], batch[:middle]]
+                continue
+            if outcome is Outcome.STORED:
+                self.sent += len(batch)
+            else:
+                self._lost += len(batch)
+                dropped[outcome] += len(batch)
+            self._underway -= len(batch)
+        for outcome, number in dropped.items():
+            logger.warning("%d events are dropped: the sink %s", number, outcome.value)
+
+    def _posted(self, events: list[bytes]) -> Outcome:
+        """Send them until the sink is there, or the log has to end."""
         body = b"[" + b",".join(events) + b"]"
         pause = _FIRST_PAUSE_S
-        while (is_stored := self._sink.post(body)) is None and time.monotonic() + pause < self._end:
+        while (outcome := self._sink.post(body)) is Outcome.AWAY and time.monotonic() + pause < self._end:
             if pause == _FIRST_PAUSE_S:
-                logger.warning("the sink of the prediction log is away: %d events wait", len(self._queue) + len(events))
+                waiting = len(self._queue) + self._underway
+                logger.warning("the sink of the prediction log is away: %d events wait", waiting)
             (time.sleep if self._is_closing.is_set() else self._is_closing.wait)(pause)
             pause = min(2 * pause, _FIRST_PAUSE_S * 4 if self._is_closing.is_set() else _LONGEST_PAUSE_S)
-        if is_stored:
-            self.sent += len(events)
-        else:
-            self._lost += len(events)
-            logger.warning(
-                "%d events are dropped: the sink %s", len(events), "is away" if is_stored is None else "refused"
-            )
-        self._underway = 0
+        return outcome

@@ -3,14 +3,25 @@
 
 import http.client
 import logging
+from enum import Enum
 from urllib.parse import urlsplit
 
 from kelp.events import BATCH_TYPE
 
 _TIMEOUT_S = 5.0
 _TRY_AGAIN = (408, 425, 429)
+_WHATEVER_IS_SENT = (401, 404, 405, 410, 415)
 
 logger = logging.getLogger(__name__)
+
+
+class Outcome(Enum):
+    """What became of a batch; the value completes "the sink ..."."""
+
+    STORED = "stored them"
+    AWAY = "is away"  # another try may help
+    REFUSED = "refused them"  # for good; less of it may be taken
+    CLOSED = "takes no events"  # for good, whatever is sent there
 
 
 class Sink:
@@ -23,24 +34,36 @@ class Sink:
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._connection: http.client.HTTPConnection | None = None
 
-    def post(self, body: bytes) -> bool | None:
-        """Send one batch: true if it was stored, false if it was refused for good, None if another try may help."""
+    def post(self, body: bytes) -> Outcome:
+        """Send one batch."""
         try:
-            if self._connection is None:
-                self._connection = self._kind(self._netloc, timeout=_TIMEOUT_S)
-            self._connection.request("POST", self._path, body, {"content-type": BATCH_TYPE})
-            answer = self._connection.getresponse()
-            answer.read()
+            status = self._status_of(body)
         except (OSError, http.client.HTTPException) as error:
             logger.debug("the sink does not answer: %s", error)
             self.close()
-            return None
-        if answer.status in _TRY_AGAIN or answer.status >= 500:
-            return None
-        return 200 <= answer.status < 300
+            return Outcome.AWAY
+        if 200 <= status < 300:
+            return Outcome.STORED
+        if status in _TRY_AGAIN or status >= 500:
+            return Outcome.AWAY
+        return Outcome.CLOSED if status < 400 or status in _WHATEVER_IS_SENT else Outcome.REFUSED
 
     def close(self) -> None:
         """End the connection; the next batch opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _status_of(self, body: bytes) -> int:
+        if self._connection is None:
+            self._connection = self._kind(self._netloc, timeout=_TIMEOUT_S)
+        is_sent = True
+        try:
+            self._connection.request("POST", self._path, body, {"content-type": BATCH_TYPE})
+        except (BrokenPipeError, ConnectionResetError):
+            is_sent = False  # some refuse a large body before they have read it: their answer says so
+        answer = self._connection.getresponse()
+        answer.read()
+        if not is_sent:
+            self.close()
+        return answer.status
