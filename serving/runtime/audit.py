@@ -29,6 +29,7 @@ class LoadAudit:
         self._home = home
         self._queue: SimpleQueue[tuple[str, str, dict[str, str]] | None] = SimpleQueue()
         self._said: set[tuple[str, ...]] = set()
+        self._log: AuditLog | None = None  # of the thread
         self._is_closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         if home is not None:
@@ -61,21 +62,25 @@ class LoadAudit:
         self._queue.put((action, subject, detail))
 
     def _run(self) -> None:
-        log: AuditLog | None = None
         while (record := self._queue.get()) is not None:
-            action, subject, detail = record
-            for pause in (*_PAUSES_S, None):
-                try:
-                    log = log if log is not None else self._opened()
-                    log.append(action, subject, {**detail})
-                    break
-                except KelpError as error:
-                    if pause is None or self._is_closing.is_set() or not error.retryable:
-                        logger.error("the audit log has no record %s %s %s: %s", action, subject, detail, error)
-                        break
-                    self._is_closing.wait(pause)
-        if log is not None:
-            log.close()
+            try:
+                self._append(*record)
+            except Exception:  # the rim of this thread: without it, later records would wait for ever
+                logger.exception("the audit log has no record %s %s %s", *record)
+        if self._log is not None:
+            self._log.close()
+
+    def _append(self, action: str, subject: str, detail: dict[str, str]) -> None:
+        for pause in (*_PAUSES_S, None):
+            try:
+                self._log = self._log if self._log is not None else self._opened()
+                self._log.append(action, subject, {**detail})
+                return
+            except KelpError as error:
+                if pause is None or self._is_closing.is_set() or not error.retryable:
+                    logger.error("the audit log has no record %s %s %s: %s", action, subject, detail, error)
+                    return
+                self._is_closing.wait(pause)
 
     def _opened(self) -> "AuditLog":
         from kelp.audit import open_log
