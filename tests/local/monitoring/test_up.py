@@ -4,8 +4,11 @@
 import os
 import signal
 import sys
+import threading
+from itertools import count
 from pathlib import Path
 
+import httpx
 import pytest
 
 from monitoring.events.store import EventStore
@@ -37,6 +40,46 @@ def test_what_was_answered_is_kept_when_it_is_told_to_end(workspace: Path, is_ty
         assert all(is_kept(running, f"r-{number}") for number in range(100))
         assert "Traceback" not in running.log.read_text()
         assert sorted(path.name for path in running.database.parent.iterdir()) == ["events.db"]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        pytest.param([signal.SIGINT], id="Ctrl-C"),
+        pytest.param([signal.SIGINT] * 3, id="Ctrl-C thrice"),
+        pytest.param([signal.SIGTERM, signal.SIGINT], id="SIGTERM, then Ctrl-C"),
+        pytest.param([signal.SIGHUP], id="the terminal is closed"),
+    ],
+)
+def test_signals_to_the_group_under_load_keep_every_answered_requests_event(
+    workspace: Path, numbers: list[signal.Signals]
+) -> None:
+    answered: list[str] = []
+
+    def load(worker: int) -> None:
+        for number in count():
+            identity = f"{worker}-{number}"
+            try:
+                running.predict(identity)
+            except (httpx.TransportError, AssertionError):
+                return  # it ends
+            answered.append(identity)
+
+    with up(workspace) as running:
+        workers = [threading.Thread(target=load, args=(worker,)) for worker in range(3)]
+        for worker in workers:
+            worker.start()
+        wait_until(lambda: len(answered) > 100, "nothing is answered")
+        for number in numbers:
+            os.killpg(running.process.pid, number)
+            threading.Event().wait(0.1)
+        assert running.process.wait(60) == 0
+        for worker in workers:
+            worker.join(60)
+        said = running.log.read_text()
+        lost = [identity for identity in answered if not is_kept(running, identity)]
+    assert (lost, "Traceback" in said) == ([], False)
+    assert ", none dropped" in said
 
 
 def test_events_that_are_answered_while_their_process_is_dead_arrive(workspace: Path) -> None:
