@@ -62,10 +62,14 @@ def explanation(found: Contribution) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class Explanations:
-    """Answers `explain` for one loaded version; what that needs is loaded by the first request, and checked first."""
+    """Answers `explain` for one loaded version; what that needs is loaded by the first request, and checked first.
+
+    `manifest` is the SHA-256 of the manifest that the version was loaded with.
+    """
 
     online: Online
     folder: Path
+    manifest: str
     _lock: Lock = field(default_factory=Lock)
     _explainer: Explainer | None = None
 
@@ -84,6 +88,6 @@ class Explanations:
     def _loaded(self) -> Explainer:
         with self._lock:
             if self._explainer is None:
-                check_digests(self.folder)
+                check_digests(self.folder, self.manifest)
                 self._explainer = Explainer.load(self.folder, self.online.scorer)
             return self._explainer

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from kelp.errors import IntegrityError, KelpError
+from kelp.errors import DataError, IntegrityError, KelpError
 from kelp.frame.rows import columns_from_instances
 from kelp.frame.session import open_session
 from kelp.frame.transform import Column, Matrix, Transform
@@ -53,15 +53,22 @@ class Scorer:
             (n, classes), probabilities. Regression and forecast: shape (n,), the value.
 
         Raises:
-            IntegrityError: the model answered something else.
+            IntegrityError: the model answered scores of another shape.
+            DataError: its score of a row is not finite, as that of extreme numbers may be.
         """
         scores: Scores = self.session.run(["score"], {"rows": matrix})[0]
         expected = (len(matrix), len(self.transform.classes)) if self.transform.is_multiclass else (len(matrix),)
-        if scores.shape != expected or not np.isfinite(scores).all():
+        if scores.shape != expected:
             raise IntegrityError(
-                f"expected finite scores of shape {expected}, the model answered others of shape {scores.shape}",
+                f"expected scores of shape {expected}, the model answered {scores.shape}",
                 place=MODEL_FILE,
                 fix="roll back to another version, and package this one again",
+            )
+        is_finite = np.isfinite(scores)
+        if not is_finite.all():
+            row = int(np.argmin(is_finite.reshape(len(matrix), -1).all(axis=1)))
+            raise DataError(
+                "expected numbers that the model can score, its score of this row is not finite", place=f"row {row}"
             )
         return scores
 

@@ -2,6 +2,7 @@
 """V2 requests: tensors become raw columns or, from the one tensor `rows`, a matrix that is already transformed."""
 
 import struct
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from itertools import chain
@@ -146,7 +147,7 @@ def columns_from_tensors(transform: Transform, tensors: Sequence[Tensor]) -> dic
 def _by_name(tensors: Sequence[Tensor]) -> dict[str, Tensor]:
     by_name = {tensor.name: tensor for tensor in tensors}
     if len(by_name) != len(tensors):
-        twice = next(name for name in by_name if sum(tensor.name == name for tensor in tensors) > 1)
+        twice = Counter(tensor.name for tensor in tensors).most_common(1)[0][0]
         raise RequestError("expected every tensor once, found two of this name", place=f"inputs.{twice}")
     return by_name
 

@@ -2,11 +2,13 @@
 """Entry of the model server: exit code 0 after a signal, 2 for a wrong command line, 4 for what cannot be served."""
 
 import logging
+import os
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
 from types import FrameType
+from typing import NoReturn
 
 from kelp import log
 from kelp.errors import KelpError
@@ -45,5 +47,19 @@ def _leave(number: int, frame: FrameType | None) -> None:
     sys.exit(0)
 
 
+def run() -> NoReturn:
+    """Run `main` as the whole process: a thread that still works for a caller who is gone is not waited for."""
+    try:
+        code = main(sys.argv[1:])
+    except SystemExit as exit_:  # of a signal, or of argparse
+        code = exit_.code if isinstance(exit_.code, int) else 1
+    except BaseException:
+        logging.getLogger("serving.runtime").critical("the server failed", exc_info=True)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run()

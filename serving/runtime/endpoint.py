@@ -26,6 +26,7 @@ _V1 = re.compile(rf"/v1/models/([^/:?%]+){_VERSION}:predict")
 _V2 = re.compile(rf"/v2/models/([^/:?%]+){_VERSION}/infer")
 _EXPLAIN = re.compile(rf"/v1/models/([^/:?%]+){_VERSION}:explain")
 _LONGEST = 1024  # characters of a path that may name a model: longer ones would fill the caches
+_READ = (b"content-type", b"content-encoding", JSON_LENGTH)
 _USUAL_TYPES = (b"application/json", b"application/octet-stream", b"")
 _MEDIA_TYPE = re.compile(r"(?:application/(?:json|octet-stream)|text/json)\s*(?:;\s*(?:charset=\"?utf-8\"?)?\s*)?")
 
@@ -66,6 +67,11 @@ def _endpoint(path: str) -> Endpoint | None:
 @lru_cache(maxsize=16_384)
 def _hot_endpoint(url: bytes) -> Endpoint | None:
     return prediction_endpoint(url.decode("ascii")) if url.isascii() else None
+
+
+def read_fields(fields: Fields) -> dict[bytes, bytes]:
+    """The fields that an endpoint's `read` looks at."""
+    return {name: fields[name] for name in _READ if name in fields}
 
 
 def explained(path: str) -> tuple[str, str | None] | None:

@@ -14,11 +14,21 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from kelp.errors import TooLarge
+from kelp.errors import Refused, TooLarge
+from serving.runtime.ask import Ask, Outcome
 from serving.runtime.control import Control
-from serving.runtime.endpoint import check_content, explained, no_endpoint, prediction_endpoint
-from serving.runtime.plane import Ask, Outcome, Plane, log_refusal
+from serving.runtime.endpoint import (
+    Endpoint,
+    Fields,
+    check_content,
+    explained,
+    no_endpoint,
+    prediction_endpoint,
+    read_fields,
+)
+from serving.runtime.plane import Plane, log_refusal
 from serving.runtime.reply import Reply, refusal
+from serving.runtime.threads import explaining
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -36,8 +46,14 @@ class _Gone(Exception):
 class Front:
     """The outermost application of the server process."""
 
-    def __init__(self, app: App, plane: Plane, control: Control) -> None:
+    def __init__(self, app: App, plane: Plane, control: Control, *, is_local: bool = False) -> None:
+        """Put the plane and the control before an application.
+
+        `is_local` says that only this machine reaches the server. Then no web page is answered: every browser on the
+        machine could carry a request of a stranger's page here, and browsers say so by the header Origin.
+        """
         self._app = app
+        self._is_local = is_local
         self._plane = plane
         self._control = control
 
@@ -66,9 +82,11 @@ class Front:
         self, method: str, path: str, fields: dict[bytes, bytes], body: bytes | None, started: float
     ) -> Reply:
         identity = self._plane.id_of(fields.get(b"x-request-id"))
+        if self._is_local and b"origin" in fields:
+            return refusal(Refused("a server on 127.0.0.1 answers no web page", place="Origin"), "", identity)
         endpoint = prediction_endpoint(path) if method == "POST" else None
         if endpoint is not None:
-            ask = Ask(endpoint, (fields, body), len(body or b""), identity, started)
+            ask = http_ask(endpoint, fields, body or b"", identity, started)
             outcome = self._plane.too_large(ask) if body is None else await self._plane.predict(ask)
             return reply_to(ask, outcome)
         try:
@@ -90,11 +108,9 @@ class Front:
         if body is None:
             raise TooLarge(f"expected at most {self._plane.body_limit} bytes, found more", place="body")
         lease = await self._plane.lent(name, version)
-        try:
-            found = await asyncio.to_thread(lease.loaded.explanations.answer, body)
-            return Reply(200, found, lease.loaded.version, identity)
-        finally:
-            self._plane.models.give_back(lease)
+        work = explaining(lease.loaded.explanations.answer, body)
+        work.add_done_callback(lambda _: self._plane.models.give_back(lease))  # also if the caller is gone before
+        return Reply(200, await asyncio.shield(work), lease.loaded.version, identity)
 
     async def _looked_up(self, path: str, fields: dict[bytes, bytes]) -> Reply | None:
         """What a GET that is about a model or the process is answered with; None for KServe's."""
@@ -121,6 +137,11 @@ class Front:
             log_refusal(error, identity)
             if not has_started:
                 await _send_reply(send, refusal(error, "", identity))
+
+
+def http_ask(endpoint: Endpoint, fields: Fields, body: bytes, identity: str, started: float) -> Ask:
+    """A request for a prediction; of its header only what reading it takes."""
+    return Ask(endpoint, (read_fields(fields), body), len(body), identity, started)
 
 
 def reply_to(ask: Ask, outcome: Outcome) -> Reply:

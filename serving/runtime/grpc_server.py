@@ -19,10 +19,11 @@ from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
 from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc
 
 from kelp.errors import EnvironmentFault, KelpError, RequestError
+from serving.runtime.ask import Ask
 from serving.runtime.control import Action, Everywhere
 from serving.runtime.grpc_messages import grpc_endpoint
 from serving.runtime.options import Options, Tls
-from serving.runtime.plane import Ask, Plane, log_refusal, status_of
+from serving.runtime.plane import Plane, log_refusal, status_of
 from serving.runtime.reply import FAILED
 
 _CODES = {

@@ -10,15 +10,18 @@ or large bodies, pipelined requests behind a slow one, batches for a thread) goe
 import time
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from serving.runtime.endpoint import Endpoint, hot_endpoint
-from serving.runtime.front import reply_to
-from serving.runtime.plane import OFF_LOOP_BYTES, Ask, Plane
+from serving.runtime.front import http_ask, reply_to
+from serving.runtime.plane import OFF_LOOP_BYTES, Plane
 from serving.runtime.reply import Reply, header_lines
 
 _LINGER_S = 0.1
-_UNUSUAL = (b"transfer-encoding", b"expect", b"upgrade")
+_MOST_OVERHEAD = 64 * 1024  # bytes of a request that are not its body, and as many again for each of its 8 KiB
+_STALLED_S = 60.0
+_UNUSUAL = (b"transfer-encoding", b"expect", b"upgrade", b"origin")
 
 _usual: tuple[object, bytes] = (None, b"")
 
@@ -43,12 +46,64 @@ class HotProtocol(HttpToolsProtocol):
         self._chunks: list[bytes] = []
         self._started = 0.0
         self._is_last = False
+        self._is_receiving = False
+        self._overhead = 0
+        self._heard_at = 0.0
+        self._asks_to_upgrade = False
+
+    def data_received(self, data: bytes) -> None:
+        """Let the parser see what has come."""
+        self._unset_keepalive_if_required()
+        self._heard_at = self.loop.time()
+        self._overhead += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._stay(data[upgrade.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+            return
+        if self._is_receiving and self._overhead > _MOST_OVERHEAD:
+            self._end("431 Request Header Fields Too Large")
+
+    def _stay(self, rest: bytes) -> None:
+        """Answer in HTTP/1.1 a request that asks for another protocol, as every server may: Java's client asks first.
+
+        The parser stops at such a request and takes its body for the other protocol's: it is fed once more, as if
+        nothing had been asked for.
+        """
+        if self.parser.get_method() == b"CONNECT":
+            self._end("405 Method Not Allowed")
+            return
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                value = b"close" if b"close" in value.lower() else b"keep-alive"
+            if name not in (b"upgrade", b"http2-settings"):
+                lines.append(b"%b: %b" % (name, value))
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        self._overhead = 0
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
+
+    def end_if_stalled(self) -> None:
+        """End the connection if it has sent a part of a request and then nothing for a minute."""
+        if self._is_receiving and self.loop.time() - self._heard_at > _STALLED_S:
+            self._end("408 Request Timeout")
+
+    def _end(self, status: str) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(f"HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """Start a request; the scope is built only if it turns out to be needed."""
         self.url = b""
         self._fields = {}
         self.headers = []
+        self._is_receiving = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header field."""
@@ -58,6 +113,10 @@ class HotProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Decide who answers."""
+        self._overhead = 0
+        self._asks_to_upgrade = self.parser.should_upgrade()
+        if self._asks_to_upgrade:
+            return  # the parser stops after this request, see `_stay`
         endpoint = hot_endpoint(self.url)
         if endpoint is None or not self._is_plain():
             self._go_on_as_usual()
@@ -71,7 +130,8 @@ class HotProtocol(HttpToolsProtocol):
         length = fields.get(b"content-length", b"")
         return (
             length.isdigit()
-            and int(length[:20]) <= self._most_bytes
+            and len(length) <= 18
+            and int(length) <= self._most_bytes
             and not any(name in fields for name in _UNUSUAL)
             and (self.cycle is None or self.cycle.response_complete)
             and not self.flow.write_paused
@@ -81,6 +141,7 @@ class HotProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""
+        self._overhead -= 9 * len(body)
         if self._endpoint is None:
             super().on_body(body)
         else:
@@ -88,13 +149,17 @@ class HotProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Answer, unless a thread should; then uvicorn goes on with what has been received."""
+        self._is_receiving = False
+        self._overhead = 0
+        if self._asks_to_upgrade:
+            return
         endpoint, self._endpoint = self._endpoint, None
         if endpoint is None:
             super().on_message_complete()
             return
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         identity = self._plane.id_of(self._fields.get(b"x-request-id"))
-        ask = Ask(endpoint, (self._fields, body), len(body), identity, self._started)
+        ask = http_ask(endpoint, self._fields, body, identity, self._started)
         outcome = self._plane.predict_now(ask)
         if outcome is not None:
             self._write(reply_to(ask, outcome))

@@ -2,6 +2,7 @@
 """The socket that a server answers HTTP on."""
 
 import socket
+from ipaddress import ip_address
 
 from kelp.errors import EnvironmentFault
 from serving.runtime.options import Options
@@ -29,3 +30,11 @@ def listening(options: Options) -> socket.socket:
             fix="choose another --http-port or --host, or stop the process that holds it",
         ) from error
     return bound
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

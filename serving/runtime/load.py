@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check a version directory, then load it: its signature, its digests, its answers to the golden rows."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Callable
@@ -28,7 +29,7 @@ Policy = Literal["required", "if-present"]
 logger = logging.getLogger(__name__)
 
 
-def load_version(folder: Path, check_signature: Verify | None = None, key: bytes | None = None) -> Online:
+def load_version(folder: Path, check_signature: Verify | None = None, key: bytes | None = None) -> tuple[Online, str]:
     """Load a version directory that is what its manifest says, with whatever scores its rows the fastest.
 
     Args:
@@ -36,25 +37,41 @@ def load_version(folder: Path, check_signature: Verify | None = None, key: bytes
         check_signature: is asked first; None accepts unsigned versions.
         key: makes the pseudonyms of private columns.
 
+    Returns:
+        The version, and its manifest's SHA-256.
+
     Raises:
         IntegrityError: a signature, digest or golden score differs, or a file is missing; the place is the file.
         EnvironmentFault: a column is private, and there is no key.
     """
     if check_signature is not None:
         check_signature(folder)
-    check_digests(folder)
+    manifest = check_digests(folder)
     online = Online.load(folder, key)
     rows = online.scorer.check_golden(folder)
-    return replace(online, scorer=faster(online.scorer, folder, rows))
+    online = replace(online, scorer=faster(online.scorer, folder, rows))
+    check_digests(folder, manifest)  # nobody put other files there meanwhile
+    return online, manifest
 
 
-def check_digests(folder: Path) -> None:
+def check_digests(folder: Path, manifest: str | None = None) -> str:
     """Compare every file with the SHA-256 that `manifest.json` lists for it; none may be there that it does not list.
+
+    Args:
+        folder: the version directory.
+        manifest: the manifest's own SHA-256, if it is known; None trusts the one that is there.
+
+    Returns:
+        The manifest's own SHA-256.
 
     Raises:
         IntegrityError: as `load_version`.
     """
-    listed = _listed(folder / MANIFEST)
+    content = _manifest(folder / MANIFEST)
+    digest = hashlib.sha256(content).hexdigest()
+    if manifest not in (None, digest):
+        raise IntegrityError("was changed since the version was loaded", place=str(folder / MANIFEST), fix=_FETCH)
+    listed = _listed(folder / MANIFEST, content)
     _refuse_others(folder, listed)
     for name, expected in listed.items():
         path = folder / name
@@ -66,6 +83,7 @@ def check_digests(folder: Path) -> None:
             raise IntegrityError(f"cannot be read ({error.strerror})", place=str(path), fix=_FETCH) from error
         if found != expected:
             raise IntegrityError(f"its SHA-256 is {found}, recorded is {expected}", place=str(path), fix=_FETCH)
+    return digest
 
 
 def _refuse_others(folder: Path, listed: dict[str, Any]) -> None:
@@ -92,12 +110,17 @@ def _starts_as_pickle(path: Path) -> bool:
     return len(start) == 2 and start[0] == 0x80 and 2 <= start[1] <= 5
 
 
-def _listed(manifest: Path) -> dict[str, Any]:
+def _manifest(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise IntegrityError(f"cannot be read ({error.strerror})", place=str(path), fix=_FETCH) from error
+
+
+def _listed(manifest: Path, content: bytes) -> dict[str, Any]:
     """File names and digests, the files we load among them: of the history's, if it is there."""
     try:
-        files = json.loads(manifest.read_bytes())["files"]
-    except OSError as error:
-        raise IntegrityError(f"cannot be read ({error.strerror})", place=str(manifest), fix=_FETCH) from error
+        files = json.loads(content)["files"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IntegrityError("expected a JSON object with `files`", place=str(manifest), fix=_FETCH) from error
     if not isinstance(files, dict):

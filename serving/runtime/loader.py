@@ -42,7 +42,7 @@ class Loader:
         """
         started = time.perf_counter()
         try:
-            online = self._checked(source)
+            online, manifest = self._checked(source)
             kept = self._kept(source, online)
         except KelpError as error:
             self.audit.refused(source, error)
@@ -50,7 +50,7 @@ class Loader:
         metrics = self.metrics.of(source.name, str(source.version), has_classes=bool(online.scorer.transform.classes))
         metrics.load_s = time.perf_counter() - started
         self.audit.loaded(source)
-        explanations = Explanations(online, source.folder)
+        explanations = Explanations(online, source.folder, manifest)
         return ServedModel(source.name, str(source.version), online, explanations, metrics, kept)
 
     def close(self, model: ServedModel) -> None:
@@ -62,9 +62,9 @@ class Loader:
         """Wait for what is being closed; nothing is loaded afterwards."""
         self.closing.shutdown()
 
-    def _checked(self, source: Source) -> Online:
+    def _checked(self, source: Source) -> tuple[Online, str]:
         try:
-            online = load_version(source.folder, self.check_signature, self.key)
+            online, manifest = load_version(source.folder, self.check_signature, self.key)
         except KelpError:
             raise
         except Exception as error:  # no file of a version may end what answers for the version before it
@@ -77,7 +77,7 @@ class Loader:
                 place=source.name,
                 fix="serve it with --workers 1",
             )
-        return online
+        return online, manifest
 
     def _kept(self, source: Source, online: Online) -> Kept | None:
         """What keeps the model's history over a restart; it is restored first."""

@@ -28,7 +28,7 @@ class Options:
     Attributes:
         models: are loaded before anything is answered.
         repository: a folder of further models, each loaded by the first request for it; None for no more.
-        memory_bytes: for all models that are loaded; None for half of what the process may use.
+        memory_bytes: for all models that are loaded, of all workers; None for half of what the server may use.
         host: address to listen on, as all of these on `port`, and for gRPC on `grpc_port` if that is not None.
         workers: processes that answer.
         verify: whether a version must be signed, or only may not be signed wrongly.
@@ -205,7 +205,7 @@ def _add_log(group: "argparse._ArgumentGroup") -> None:
 
 def _url(text: str) -> str:
     parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if parts.scheme not in ("http", "https") or not parts.netloc or not text.isascii() or not text.isprintable():
         raise argparse.ArgumentTypeError(f"expected http://... or https://..., got {text!r}")
     return text
 

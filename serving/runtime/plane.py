@@ -10,50 +10,28 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
 from itertools import count
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 from kelp.errors import KelpError, TooLarge
 from kelp.log import context
 from serving.lease import Lease
-from serving.runtime.answer import Answer, answer
-from serving.runtime.endpoint import Endpoint
+from serving.runtime.answer import Answer, Request, answer
+from serving.runtime.ask import Ask, Outcome
 from serving.runtime.log import PredictionLog
 from serving.runtime.metrics import Metrics
 from serving.runtime.model import ServedModel
 from serving.runtime.models import Models
-from serving.runtime.record import Record
+from serving.runtime.record import record_of
+from serving.runtime.threads import ended, loading, scoring
 
 OFF_LOOP_BYTES = 256 * 1024
-"""Larger bodies are parsed in a thread."""
+"""Larger requests are parsed and answered in a thread."""
 
 _LONGEST_ID = 200  # characters of a caller's request id that are kept
-
-Found = TypeVar("Found")
+_LONGEST_PLACE = 200  # and of a place that a refusal names, in the log
 
 logger = logging.getLogger(__name__)
-
-
-class Ask(NamedTuple):
-    """A request for a prediction: what `endpoint.read` makes it of, and how many bytes that takes.
-
-    `started` is when its header was complete, of `time.perf_counter`.
-    """
-
-    endpoint: Endpoint
-    source: tuple[Any, ...]
-    size: int
-    id: str
-    started: float
-
-
-class Outcome(NamedTuple):
-    """What became of it: `written` by its endpoint, or the error; the model is None if it was not found."""
-
-    model: ServedModel | None
-    written: Any = None
-    error: Exception | None = None
 
 
 class Plane:
@@ -64,6 +42,7 @@ class Plane:
         self.body_limit = body_limit
         self._metrics = metrics
         self._log = log
+        self._loading: dict[str, asyncio.Future[Lease[ServedModel]]] = {}
         self._prefix = secrets.token_hex(6)
         self._numbers = count(1)
 
@@ -75,7 +54,7 @@ class Plane:
 
     def predict_now(self, ask: Ask) -> Outcome | None:
         """Answer at once; None, and nothing has happened, if a thread should: then ask `predict`."""
-        lease = self.models.lend(ask.endpoint.name, ask.endpoint.version)
+        lease = self.models.lend(ask.endpoint.name, ask.endpoint.version) if ask.size <= OFF_LOOP_BYTES else None
         if lease is None:
             return None
         model = lease.loaded
@@ -98,8 +77,13 @@ class Plane:
             lease = await self.lent(ask.endpoint.name, ask.endpoint.version)
             model = lease.loaded
             try:
-                request = await _off_loop(ask.size > OFF_LOOP_BYTES, ask.endpoint.read, *ask.source)
-                found = await _off_loop(model.is_for_a_thread(request.row_count), answer, model.online, request)
+                if ask.size > OFF_LOOP_BYTES:
+                    request, found = await ended(scoring(_read_and_answer, ask, model))
+                else:
+                    request = ask.endpoint.read(*ask.source)
+                    is_long = model.is_for_a_thread(request.row_count)
+                    work = scoring(answer, model.online, request) if is_long else None
+                    found = await ended(work) if work is not None else answer(model.online, request)
                 written = ask.endpoint.write(request, found, model)
             finally:
                 self.models.give_back(lease)
@@ -117,15 +101,30 @@ class Plane:
         return self._refused(ask, None, error)
 
     async def lent(self, name: str, version: str | None) -> Lease[ServedModel]:
-        """Lend a model, loaded in a thread if need be; raises as `Models.lend_loaded`."""
+        """Lend a model, loaded in a thread if need be: one thread, however many ask; raises as `Models.lend_loaded`."""
         lease = self.models.lend(name, version)
-        return lease if lease is not None else await asyncio.to_thread(self.models.lend_loaded, name, version)
+        if lease is None and name in self._loading:
+            await asyncio.wait((self._loading[name],))
+            lease = self.models.lend(name, version)
+        return lease if lease is not None else await self._loaded(name, version)
+
+    async def _loaded(self, name: str, version: str | None) -> Lease[ServedModel]:
+        work = self._loading[name] = loading(self.models.lend_loaded, name, version)
+        try:
+            return await ended(work)
+        except asyncio.CancelledError:
+            if work.exception() is None:
+                self.models.give_back(work.result())
+            raise
+        finally:
+            if self._loading.get(name) is work:
+                del self._loading[name]
 
     def _answered(self, ask: Ask, model: ServedModel, found: Answer, written: Any) -> Outcome:
         seconds = time.perf_counter() - ask.started
         model.metrics.count(200, seconds, found.scores)
         if self._log is not None:
-            self._log.put(Record(model, ask.endpoint.read, ask.source, found, ask.id, time.time(), seconds, ask.size))
+            self._log.put(record_of(ask, model, found, seconds))
         return Outcome(model, written)
 
     def _refused(self, ask: Ask, model: ServedModel | None, error: Exception) -> Outcome:
@@ -135,8 +134,9 @@ class Plane:
         return Outcome(model, None, error)
 
 
-async def _off_loop(is_long: bool, call: Callable[..., Found], *arguments: Any) -> Found:
-    return await asyncio.to_thread(call, *arguments) if is_long else call(*arguments)
+def _read_and_answer(ask: Ask, model: ServedModel) -> tuple[Request, Answer]:
+    request = ask.endpoint.read(*ask.source)
+    return request, answer(model.online, request)
 
 
 def status_of(error: Exception) -> int:
@@ -153,4 +153,9 @@ def log_refusal(error: Exception, request_id: str, model: ServedModel | None = N
         elif error.http_status >= 500:
             logger.error("%d %s", error.http_status, error)
         else:
-            logger.info("%d %s at %s", error.http_status, type(error).__name__, error.place or "the path")
+            logger.info("%d %s at %s", error.http_status, type(error).__name__, _printable(error.place) or "the path")
+
+
+def _printable(text: str) -> str:
+    """A caller's text as it may stand in a log: short, on one line, and without what a terminal obeys."""
+    return "".join(character if character.isprintable() else "?" for character in text[:_LONGEST_PLACE])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an answered request, kept as it came, to its event: what the log's thread does while others are answered."""
 
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -10,7 +11,10 @@ from kelp.events import Prediction
 from kelp.frame.block import NumberColumns
 from kelp.frame.pseudonym import pseudonym
 from serving.runtime.answer import Answer, Request
+from serving.runtime.ask import Ask
 from serving.runtime.model import ServedModel
+
+_BYTES_A_ROW = 64  # of its score and its label
 
 
 class Record(NamedTuple):
@@ -29,6 +33,17 @@ class Record(NamedTuple):
     time: float
     seconds: float
     size: int
+
+
+def record_of(ask: Ask, model: ServedModel, answer: Answer, seconds: float) -> Record:
+    """Keep of an answered request what its event needs."""
+    source, size = ask.source, ask.size
+    rows = answer.features if answer.numbers is None else answer.numbers.values_by_column
+    if rows is not None:
+        source, size = (), rows.nbytes
+    kept = answer._replace(probabilities=[])
+    size += _BYTES_A_ROW * len(kept.scores)
+    return Record(model, ask.endpoint.read, source, kept, ask.id, time.time(), seconds, size)
 
 
 def prediction_of(record: Record, identity: str, arm: str) -> Prediction:

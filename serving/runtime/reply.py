@@ -11,6 +11,8 @@ from serving.runtime.endpoint import JSON_LENGTH
 
 _USUAL = b"content-type: application/json\r\nx-model-version: %b\r\nx-request-id: %b\r\ncontent-length: %d\r\n"
 
+_LONGEST = 2000  # characters of a message, which may quote a caller's names
+
 FAILED = "the server failed; its log says how, under the request's id"
 
 
@@ -63,6 +65,7 @@ def json_reply(status: int, content: Any) -> Reply:
 def refusal(error: Exception, version: str = "", request_id: str = "") -> Reply:
     """The reply to a request that cannot be answered: what was wrong, and what to do; of our own faults only the id."""
     if isinstance(error, KelpError):
-        content = {"error": str(error), "fix": error.fix} if error.fix else {"error": str(error)}
+        text = str(error)[:_LONGEST]
+        content = {"error": text, "fix": error.fix} if error.fix else {"error": text}
         return Reply(error.http_status, orjson.dumps(content), version, request_id)
     return Reply(500, orjson.dumps({"error": FAILED, "request_id": request_id}), version, request_id)

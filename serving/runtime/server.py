@@ -8,6 +8,7 @@ loaded, so a taken port is an error at once, and uvicorn is handed that socket: 
 import asyncio
 import gc
 import logging
+import signal
 import socket
 from functools import partial
 from typing import Any
@@ -26,7 +27,7 @@ from serving.runtime.control import Control
 from serving.runtime.front import Front
 from serving.runtime.grpc_server import start_grpc
 from serving.runtime.hot import HotProtocol
-from serving.runtime.listen import listening
+from serving.runtime.listen import is_loopback, listening
 from serving.runtime.load import pseudonym_key, signature_check
 from serving.runtime.loader import Loader
 from serving.runtime.log import PredictionLog
@@ -37,6 +38,7 @@ from serving.runtime.plane import Plane
 from serving.runtime.worker import Worker
 
 _AUDIT_S = 5.0
+_TICKS = 50  # of uvicorn's main loop, a tenth of a second each
 _BACKLOG_S = 0.05  # for connections that the kernel has accepted and we have not
 
 logger = logging.getLogger(__name__)
@@ -77,6 +79,7 @@ def _loader(options: Options, metrics: Metrics) -> Loader:
 def _models(options: Options, loader: Loader) -> Models:
     """Every model there is; those that were named are loaded."""
     budget = options.memory_bytes if options.memory_bytes is not None else memory_limit() // 2
+    budget //= options.workers
     models = Models(Catalogue(options.models, options.repository), budget, loader.load, loader.close)
     for source in options.models:
         models.load(source.name)
@@ -92,6 +95,8 @@ def _run(options: Options, bound: socket.socket, models: Models, metrics: Metric
         with asyncio.Runner(loop_factory=rest.config.get_loop_factory()) as runner:
             runner.run(rest.start())
     finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # asked again to end, it still sends its log
         if log is not None:
             log.close(options.log_drain_s)
         models.close()
@@ -128,6 +133,14 @@ class _Uvicorn(_RefreshingServer):  # type: ignore[misc]  # kserve has no types
         grpc = self.grpc.stop(self.config.timeout_graceful_shutdown) if self.grpc is not None else asyncio.sleep(0)
         await asyncio.gather(super().shutdown(sockets), grpc)
 
+    async def on_tick(self, counter: int) -> bool:
+        """Every few seconds end the connections that do not get on with what they send."""
+        if counter % _TICKS == 0:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, HotProtocol):
+                    connection.end_if_stalled()
+        return bool(await super().on_tick(counter))
+
 
 class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
     """KServe's REST server on a socket that is already bound, with gRPC beside it."""
@@ -158,7 +171,8 @@ class _Rest(RESTServer):  # type: ignore[misc]  # kserve has no types
 
         self.create_application()
         worker = await Worker.start(self._plane.models, self._options.link_fd, self._end)
-        self.config.app = Front(app, self._plane, Control(self._plane, worker.everywhere, worker.samples))
+        control = Control(self._plane, worker.everywhere, worker.samples)
+        self.config.app = Front(app, self._plane, control, is_local=is_loopback(self._options.host))
         self.config.http = partial(HotProtocol, self._plane)
         if self._options.grpc_port is not None:
             self._server.grpc = await start_grpc(self._plane, worker.everywhere, self._options)

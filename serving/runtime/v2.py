@@ -155,7 +155,8 @@ def _string(entry: dict[str, Any], key: str, place: str) -> str:
 def _shape(entry: dict[str, Any], place: str) -> tuple[int, ...]:
     shape = required(entry, "shape", f"{place}.")
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-        found = str(shape) if isinstance(shape, list) and len(shape) < 8 else described(shape)
+        is_flat = isinstance(shape, list) and not any(isinstance(size, list | dict) for size in shape)
+        found = str(shape)[:80] if is_flat and len(shape) < 8 else described(shape)
         raise RequestError(f"expected a list of whole numbers >= 0, found {found}", place=f"{place}.shape")
     return tuple(shape)
 

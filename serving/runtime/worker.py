@@ -13,6 +13,7 @@ from serving.runtime.control import Action
 from serving.runtime.link import Link
 from serving.runtime.models import Models
 from serving.runtime.samples import Samples, collected
+from serving.runtime.threads import loading
 
 logger = logging.getLogger(__name__)
 
@@ -66,4 +67,4 @@ class Worker:
 
     async def _here(self, action: Action, name: str) -> int | None:
         """Carry out a command; the version that is served now, if it is one."""
-        return await asyncio.to_thread(self._models.load if action == "load" else self._models.unload, name)
+        return await loading(self._models.load if action == "load" else self._models.unload, name)

@@ -24,8 +24,9 @@ def explanations(folder: Path, *unlisted: str) -> Explanations:
     (folder / "golden.json").write_text("{}")
     files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
     listed = {name: digest for name, digest in files.items() if name not in unlisted}
-    (folder / "manifest.json").write_text(json.dumps({"files": listed}))
-    return Explanations(Online(scorer), folder)
+    content = json.dumps({"files": listed})
+    (folder / "manifest.json").write_text(content)
+    return Explanations(Online(scorer), folder, hashlib.sha256(content.encode()).hexdigest())
 
 
 def asked(found: Explanations, instances: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kelp.errors import IntegrityError
+from kelp.errors import DataError, IntegrityError
 from kelp.frame.rows import columns_from_instances
 from kelp.frame.scorer import Scorer, check_golden
 from kelp.frame.transform import Transform
@@ -91,8 +91,6 @@ class _Answers:
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param([0.5, float("nan")], id="nan"),
-        pytest.param([0.5, float("inf")], id="infinity"),
         pytest.param([0.5], id="few"),
         pytest.param([[0.5], [0.5]], id="another-shape"),
     ],
@@ -100,6 +98,13 @@ class _Answers:
 def test_answer_that_is_no_score_is_an_error(payments: Transform, answer: list[Any]) -> None:
     scorer = Scorer(payments, _Answers(answer))
     with pytest.raises(IntegrityError, match=r"model\.onnx"):
+        scorer.score(np.zeros((2, payments.width), dtype=np.float32))
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_row_without_a_finite_score_is_named(payments: Transform, score: float) -> None:
+    scorer = Scorer(payments, _Answers([0.5, score]))
+    with pytest.raises(DataError, match="row 1: expected numbers that the model can score"):
         scorer.score(np.zeros((2, payments.width), dtype=np.float32))
 
 

@@ -38,7 +38,7 @@ class Doubling:
 
 def a_model(online: Online, metrics: Metrics, version: str = "3") -> ServedModel:
     numbers = metrics.of("price", version, has_classes=False)
-    return ServedModel("price", version, online, Explanations(online, Path()), numbers)
+    return ServedModel("price", version, online, Explanations(online, Path(), ""), numbers)
 
 
 def a_plane(

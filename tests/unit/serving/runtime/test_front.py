@@ -11,11 +11,12 @@ from kelp.frame.history import History
 from kelp.frame.online import Online
 from kelp.frame.scorer import Scorer
 from kelp.frame.transform import Feature, RawColumn, Transform, Window
+from serving.runtime.ask import Ask
 from serving.runtime.control import Control
 from serving.runtime.endpoint import prediction_endpoint
 from serving.runtime.front import Front, Message, Receive, Scope, Send
 from serving.runtime.model import OFF_LOOP_ROWS
-from serving.runtime.plane import Ask, Plane
+from serving.runtime.plane import Plane
 from serving.runtime.worker import Worker
 from tests.unit.serving.runtime.planes import AMOUNT, Doubling, a_plane
 
@@ -113,7 +114,7 @@ def test_reply_of_an_application_that_fails_afterwards_is_kept() -> None:
 
 
 def test_application_that_fails_before_its_reply_is_500() -> None:
-    start, _ = asked(a_front(failing_app), b"", method="GET")
+    start, _ = asked(a_front(failing_app), b"", method="GET", path="/v2")
     assert start["status"] == 500
 
 
