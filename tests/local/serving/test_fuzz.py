@@ -748,17 +748,12 @@ def test_rows_of_the_table_that_are_good_or_bad(
 
 
 HUGE = [3e38] * 4
-TOO_LARGE = pytest.mark.xfail(strict=True, reason="values whose score overflows are taken for a broken model")
-
-
-@TOO_LARGE
 def test_values_that_the_model_cannot_score_are_the_callers(address: Address) -> None:
     body = json.dumps({"inputs": [{**MATRIX, "data": HUGE}]}).encode()
     with closing(Connection(address.port)) as connection:
         check(connection, post("/v2/models/churn/infer", body))
 
 
-@TOO_LARGE
 def test_values_that_the_model_cannot_score_are_the_callers_over_grpc(address: Address) -> None:
     message = a_message("churn")
     message.inputs[0].contents.fp32_contents[:] = HUGE
@@ -766,7 +761,6 @@ def test_values_that_the_model_cannot_score_are_the_callers_over_grpc(address: A
         caller.check("ModelInfer", message.SerializeToString())
 
 
-@pytest.mark.xfail(strict=True, reason="uvicorn drops the body of a request that offers another protocol")
 def test_a_caller_that_offers_http_2_is_answered_over_http_1(address: Address) -> None:
     """As Java's own client does with its first request."""
     offer = [("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABkAAQAAP__")]
