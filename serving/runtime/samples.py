@@ -21,6 +21,7 @@ _COMBINED: dict[str, Callable[[Iterable[float]], float]] = {  # what is not a su
     "python_info": max,
 }
 _LASTING = ("counter", "histogram", "summary")
+_ROUNDING = 1e-9  # of a sum of fractions, which depends on their order
 
 
 def collected(registry: Collector) -> Samples:
@@ -60,6 +61,23 @@ def merged(many: Sequence[Samples]) -> Samples:
         [*family, [[key[0], dict(key[1:]), _COMBINED.get(name, sum)(each)] for key, each in values[name].items()]]
         for name, family in families.items()
     ]
+
+
+def steady(samples: Samples, before: Samples) -> Samples:
+    """The same, but what is less than before by rounding alone is as before: to go back is to be reset."""
+    known = {
+        (name, *labels.items()): value
+        for family in before
+        if family[2] in _LASTING
+        for name, labels, value in family[3]
+        if value % 1
+    }
+
+    def kept(name: str, labels: dict[str, str], value: float) -> list[Any]:
+        last = known.get((name, *labels.items()), value)
+        return [name, labels, last if 0 < last - value <= _ROUNDING * abs(last) else value]
+
+    return [[*family[:3], [kept(*sample) for sample in family[3]]] for family in samples]
 
 
 class _Collected(Collector):

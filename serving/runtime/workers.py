@@ -22,7 +22,7 @@ from kelp.errors import EnvironmentFault, KelpError
 from serving.runtime.link import Link
 from serving.runtime.listen import listening
 from serving.runtime.options import Options
-from serving.runtime.samples import Samples, lasting, merged
+from serving.runtime.samples import Samples, lasting, merged, steady
 
 _SHORTEST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
@@ -67,6 +67,7 @@ class _Supervisor:
         self._links: dict[int, Link] = {}  # to the workers that answer requests
         self._ended: list[Samples] = []  # what workers that ended had counted when they were last asked
         self._latest: dict[int, Samples] = {}
+        self._said: Samples = []
         self._served: dict[str, int] | None = None  # the version of each model: a worker that starts later has them too
         self._one_command = asyncio.Lock()
         self._one_scrape = asyncio.Lock()
@@ -175,7 +176,8 @@ class _Supervisor:
     async def _samples(self) -> Samples:
         async with self._one_scrape:  # the later of two has the later numbers
             await asyncio.gather(*(self._asked_for_samples(number, link) for number, link in self._links.items()))
-            return merged([*self._latest.values(), *self._ended])
+            self._said = steady(merged([*self._latest.values(), *self._ended]), self._said)
+            return self._said
 
     async def _asked_for_samples(self, number: int, link: Link) -> None:
         with suppress(KelpError, TimeoutError):  # then what it said before still counts

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from serving.runtime.metrics import Metrics
-from serving.runtime.samples import Samples, collected, lasting, merged, registry_of
+from serving.runtime.samples import Samples, collected, lasting, merged, registry_of, steady
 
 
 def a_worker(
@@ -138,3 +138,19 @@ def test_our_own_metrics_survive_the_link_in_both_formats() -> None:
     for encode in (generate_latest, generate_openmetrics):
         text: Any = encode
         assert text(sent) == text(alone)
+
+
+def test_a_sum_does_not_go_back_by_rounding() -> None:
+    """0.1 + 0.2 is more than 0.3: in another order, as after a worker's end, a sum may be the least bit less."""
+    more, less = a_worker({}, (0.1 + 0.2,)), a_worker({}, (0.3,))
+    assert values(less)["kelp_seconds_sum"] < values(more)["kelp_seconds_sum"]
+    assert values(steady(less, more)) == values(more)
+    assert values(steady(more, less)) == values(more)
+    assert values(less)["kelp_seconds_sum"] == 0.3, "what a worker said was changed"
+
+
+def test_what_is_truly_less_is_said() -> None:
+    before = a_worker({"a": 7}, (0.5, 0.25), {"kelp_log_queue_events": 0.3})
+    now = a_worker({"a": 6, "b": 1}, (0.5,), {"kelp_log_queue_events": 0.1})
+    assert values(steady(now, before)) == values(now)
+    assert values(steady(now, [])) == values(now)
