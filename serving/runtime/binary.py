@@ -44,9 +44,13 @@ def binary_data(datatype: str, content: bytes, place: str) -> list[str] | NDArra
 def binary_output(datatype: str, values: Sequence[Any]) -> bytes:
     """Write the bytes of one FP64 or BYTES tensor."""
     if datatype == "BYTES":
-        texts = [value.encode() for value in values]
-        return b"".join(struct.pack("<I", len(text)) + text for text in texts)
+        written = {value: _counted(value.encode()) for value in set(values)}  # labels: few, and each many times
+        return b"".join([written[value] for value in values])
     return np.array(values, dtype=_NUMPY_TYPES[datatype]).tobytes()
+
+
+def _counted(text: bytes) -> bytes:
+    return struct.pack("<I", len(text)) + text
 
 
 def _strings(content: bytes, place: str) -> list[str]:

@@ -19,6 +19,7 @@ from serving.runtime.plane import OFF_LOOP_BYTES, Plane
 from serving.runtime.reply import Reply, header_lines
 
 _LINGER_S = 0.1
+_GOODBYE_S = 1.0
 _MOST_OVERHEAD = 64 * 1024  # bytes of a request that are not its body, and as many again for each of its 8 KiB
 _STALLED_S = 60.0
 _UNUSUAL = (b"transfer-encoding", b"expect", b"upgrade", b"origin")
@@ -183,7 +184,13 @@ class HotProtocol(HttpToolsProtocol):
     def _close_if_idle(self) -> None:
         is_idle = self.cycle is None or self.cycle.response_complete
         if is_idle and self._endpoint is None and not self.transport.is_closing():
-            self.transport.close()
+            self._close()
+
+    def _close(self) -> None:
+        """Close the connection; over TLS a caller that does not close it too is waited for only so long."""
+        self.transport.close()
+        if self.scheme == "https":
+            self.loop.call_later(_GOODBYE_S, self.transport.abort)
 
     def _go_on_as_usual(self) -> None:
         """Do what uvicorn would have done up to the end of the header."""
@@ -202,5 +209,5 @@ class HotProtocol(HttpToolsProtocol):
         usual = _usual_lines(self.server_state.default_headers)
         self.transport.write(b"".join((STATUS_LINE[reply.status], usual, reply.head(), end, reply.body)))
         if is_last:
-            self.transport.close()
+            self._close()
         self.on_response_complete()

@@ -149,7 +149,6 @@ def test_grpc_over_tls_answers_and_without_it_does_not(served: Served) -> None:
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
 
 
-@pytest.mark.xfail(strict=True, reason="an idle caller that does not say goodbye holds the end up for 30 s")
 def test_sigterm_ends_a_server_with_tls_with_zero(tmp_path: Path) -> None:
     server = Served(tmp_path, "1")
     try:
