@@ -5,9 +5,10 @@
 `repeated` and `dropped` events, and the `bytes` of the bodies that are there.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kelp.audit.schema import is_of_the_surroundings
@@ -18,6 +19,7 @@ FORMAT = 1
 APPLICATION_ID = 0x6B656C65
 BUSY_TIMEOUT_S = 4.0  # MUST be less than the model server's log waits for an answer
 
+_MODE = 0o600  # events hold what callers sent
 _SCHEMA = """
 CREATE TABLE events (
   seq INTEGER PRIMARY KEY, source TEXT NOT NULL, id TEXT NOT NULL, request_id TEXT NOT NULL, model TEXT NOT NULL,
@@ -35,6 +37,8 @@ _FIXES = {
 
 def connect(path: Path, *, is_begun: bool) -> sqlite3.Connection:
     """Open the file, every commit on disk before it returns; make it, in WAL mode, unless it must be there."""
+    if not is_begun:
+        _make(path)
     uri = f"{path.absolute().as_uri()}?mode={'rw' if is_begun else 'rwc'}"
     database = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
@@ -79,6 +83,25 @@ def check(database: sqlite3.Connection, path: Path) -> None:
             place=str(path),
             fix="use the kelp that wrote it, or move the file away: a new one is begun",
         )
+
+
+def close_to_others(path: Path) -> None:
+    """Let nobody but its owner read an open file, nor those beside it: an earlier kelp left that to the umask."""
+    main = path.resolve()
+    for file in (main, *(main.with_name(main.name + end) for end in ("-wal", "-shm"))):
+        with suppress(FileNotFoundError):
+            found = file.stat()
+            if found.st_uid == os.geteuid() and found.st_mode & 0o077:
+                file.chmod(_MODE)
+
+
+def _make(path: Path) -> None:
+    """Make an empty file for its owner alone, whatever the umask; SQLite gives those beside it the same mode.
+
+    One that is there is NEVER opened: closing it would end the locks that another connection of this process holds.
+    """
+    with suppress(OSError):  # it is there, or SQLite will say why it cannot be
+        os.close(os.open(path.resolve(), os.O_CREAT | os.O_EXCL | os.O_RDWR, _MODE))
 
 
 @contextmanager

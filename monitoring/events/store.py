@@ -19,7 +19,7 @@ import orjson
 from kelp.errors import DataError, EnvironmentFault, NotFound
 from kelp.events import Prediction, cloud_event, read_cloud_event
 from monitoring.events import rows
-from monitoring.events.schema import begin, check, connect, damaged, faults, is_empty
+from monitoring.events.schema import begin, check, close_to_others, connect, damaged, faults, is_empty
 
 MOST_EVENTS = 1_000_000
 MOST_BYTES = 2 * 1024**3
@@ -49,7 +49,7 @@ class EventStore:
         """Open the file, or begin one.
 
         Args:
-            path: of the file; its folder is made.
+            path: of the file, which only its owner may read; its folder is made.
             most: so many events are kept.
             most_bytes: of the events as JSON; the newest is kept whatever its size.
             is_begun: whether the file must be there.
@@ -76,6 +76,8 @@ class EventStore:
                 elif is_empty(self._database):
                     raise _missing(path)
                 check(self._database, path)
+                if not is_begun:
+                    close_to_others(path)
             except BaseException:
                 self._database.close()
                 raise
@@ -180,8 +182,10 @@ def _missing(path: Path) -> NotFound:
 
 
 def _make(folder: Path) -> None:
+    """Make the folder, for its owner alone; one that is there may hold more, and is left as it is."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise EnvironmentFault(
             f"the folder of the events cannot be made ({error.strerror})",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events are kept once, the oldest go first, and a file that is something else is refused."""
 
+import os
 import sqlite3
 import threading
 from contextlib import closing
@@ -141,11 +142,42 @@ def test_a_database_of_another_kind_is_refused_and_left_as_it_is(
     EventStore(path).close()
     with closing(sqlite3.connect(path)) as other:
         other.execute(statement)
+    path.chmod(0o644)
     before = path.read_bytes()
     with pytest.raises(EnvironmentFault, match=problem) as raised:
         EventStore(path, is_begun=is_begun)
     assert (raised.value.place, bool(raised.value.fix)) == (str(path), True)
-    assert path.read_bytes() == before
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (before, 0o644)
+
+
+def modes(folder: Path) -> dict[str, str]:
+    return {path.name: f"{path.stat().st_mode & 0o777:o}" for path in (folder, *folder.iterdir())}
+
+
+@pytest.mark.parametrize("mask", [pytest.param(0o000, id="umask 0"), pytest.param(0o077, id="umask 77")])
+def test_only_its_owner_may_read_it(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        with EventStore(tmp_path / "monitor" / DATABASE) as store:
+            store.append([a_prediction(1)])
+            expected = dict.fromkeys((DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"), "600")
+            assert modes(store.path.parent) == {"monitor": "700", **expected}
+    finally:
+        os.umask(before)
+
+
+def test_a_file_that_others_could_read_is_closed_to_them_and_its_folder_is_left(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir(mode=0o755)
+    path = tmp_path / "shared" / DATABASE
+    (tmp_path / "link.db").symlink_to(path)
+    with EventStore(path) as store:
+        store.append([a_prediction(1)])
+        for file in path.parent.iterdir():
+            file.chmod(0o644)
+        with EventStore(tmp_path / "link.db") as again:
+            again.append([a_prediction(2)])
+            expected = dict.fromkeys((DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"), "600")
+            assert modes(path.parent) == {"shared": "755", **expected}
 
 
 def _no_database(path: Path) -> None:
