@@ -2,20 +2,23 @@
 """The process that keeps events while `kelp up` serves: started first, started again if it dies, ended last.
 
 It is in a session of its own: Ctrl-C reaches the model server alone, whose last events it still has to store. Should
-`kelp up` be killed, its stdin closes, and it ends as well.
+`kelp up` be killed, its stdin closes, and it ends as well. The port is bound here, once: events that are sent while no
+process keeps them wait in it, and nobody else can take it meanwhile.
 """
 
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Self
 
-from kelp.cli.processes import free_port, wait_ready
+from kelp.cli.processes import wait_ready
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -33,7 +36,8 @@ class EventsProcess:
     def __init__(self, database: Path, say: Callable[[str], object]) -> None:
         self.database = database
         self._say = say
-        self._port = free_port(0)
+        _close_to_others(database.parent)
+        self._bound = socket.create_server(("127.0.0.1", 0))
         self._lock = Lock()  # for `_process`, and whether another may take its place
         self._is_ending = Event()
         self._thread = Thread(target=self._run, name="events", daemon=True)
@@ -43,6 +47,10 @@ class EventsProcess:
     def url(self) -> str:
         """Where events are sent to."""
         return f"http://127.0.0.1:{self._port}/events"
+
+    @property
+    def _port(self) -> int:
+        return int(self._bound.getsockname()[1])
 
     def keep_running(self) -> None:
         """Wait until it is ready, and from then on start it again whenever it dies.
@@ -67,6 +75,7 @@ class EventsProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
         self._process.communicate()
+        self._bound.close()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -94,8 +103,16 @@ class EventsProcess:
     def _started(self) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "monitoring.events", "--database", str(self.database)]
         return subprocess.Popen(
-            [*command, "--port", str(self._port), "--until-stdin-closes"],
+            [*command, "--listen-fd", str(self._bound.fileno()), "--until-stdin-closes"],
             env={**os.environ, "PYTHONSAFEPATH": "1"},
             stdin=subprocess.PIPE,
+            pass_fds=[self._bound.fileno()],
             start_new_session=True,
         )
+
+
+def _close_to_others(folder: Path) -> None:
+    """Make the folder for its owner alone, also one that an earlier kelp made; it holds what callers sent."""
+    with suppress(OSError):  # the process that keeps events says what is wrong with it
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)

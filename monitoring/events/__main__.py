@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _serve(options: argparse.Namespace) -> None:
-    with _bind(options.host, options.port) as bound, EventStore(options.database, most=options.most_events) as store:
+    with _listening(options) as bound, EventStore(options.database, most=options.most_events) as store:
         hosts = ("127.0.0.1", "localhost", options.host, *options.allowed_host)
         app = events_app(store, hosts=hosts, most_bytes=options.max_body_bytes)
         host, port = bound.getsockname()[:2]
@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--database", type=Path, required=True, metavar="FILE", help="where; it is begun if need be")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; default: %(default)s")
     parser.add_argument("--port", type=_port, default=8090, help="0 takes a free one; default: %(default)s")
+    parser.add_argument("--listen-fd", type=_descriptor, help=argparse.SUPPRESS)  # a socket that listens already
     parser.add_argument(
         "--allowed-host",
         action="append",
@@ -94,6 +95,10 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _descriptor(text: str) -> int:
+    return 0 if text == "0" else _positive(text)
+
+
 def _port(text: str) -> int:
     port = 0 if text == "0" else _positive(text)
     if port > 65_535:
@@ -101,14 +106,17 @@ def _port(text: str) -> int:
     return port
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _listening(options: argparse.Namespace) -> socket.socket:
     """Listen at once: a taken port is an error before anything is opened."""
+    host, port, descriptor = options.host, options.port, options.listen_fd
     try:
+        if descriptor is not None:
+            return socket.socket(fileno=descriptor)
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise EnvironmentFault(
             f"cannot be listened on ({error.strerror})",
-            place=f"{host}:{port}",
+            place=f"{host}:{port}" if descriptor is None else f"--listen-fd {descriptor}",
             fix="choose another --port or --host, or stop the process that holds it",
         ) from error
 

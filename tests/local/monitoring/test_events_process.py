@@ -136,6 +136,8 @@ def test_a_taken_port_and_a_damaged_file_are_4_and_named(tmp_path: Path) -> None
         port = int(keeper.url.rpartition(":")[2])
         code, said = refused_start(tmp_path / "other.db", port)
         assert (code, f"127.0.0.1:{port}: cannot be listened on" in said) == (4, True)
+    code, said = refused_start(tmp_path / "other.db", 0, "--listen-fd", "999")
+    assert (code, "--listen-fd 999: cannot be listened on (Bad file descriptor)" in said) == (4, True)
     (tmp_path / "broken.db").write_bytes(b"something else" * 1_000)
     code, said = refused_start(tmp_path / "broken.db", 0)
     assert (code, f"{tmp_path}/broken.db: the store of events is damaged" in json.loads(said)["message"]) == (4, True)

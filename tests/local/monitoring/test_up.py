@@ -3,17 +3,19 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from monitoring.events.store import EventStore
 from tests.local.monitoring.process import kept, wait_until
-from tests.local.monitoring.workspace import Running, children, is_alive, new_workspace, start, up
+from tests.local.monitoring.workspace import Running, arguments_of, children, is_alive, new_workspace, start, up
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 
@@ -22,11 +24,28 @@ EVENTS, SERVER = "monitoring.events", "serving.runtime"
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    return new_workspace(tmp_path / "a laptop")
+    folder = new_workspace(tmp_path / "a laptop")
+    (folder / "monitor").mkdir(mode=0o755)  # as an earlier kelp made it
+    return folder
 
 
 def is_kept(running: Running, request_id: str) -> bool:
     return len(kept(running.database, request_id)) == 1
+
+
+def events_port(running: Running) -> int:
+    words = arguments_of(running.child(SERVER))
+    port = urlsplit(words[words.index("--log-url") + 1]).port
+    assert port is not None
+    return port
+
+
+def is_taken(port: int) -> bool:
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            return False
+    except OSError:
+        return True
 
 
 @pytest.mark.parametrize("is_typed", [pytest.param(False, id="SIGTERM"), pytest.param(True, id="Ctrl-C")])
@@ -40,6 +59,7 @@ def test_what_was_answered_is_kept_when_it_is_told_to_end(workspace: Path, is_ty
         assert all(is_kept(running, f"r-{number}") for number in range(100))
         assert "Traceback" not in running.log.read_text()
         assert sorted(path.name for path in running.database.parent.iterdir()) == ["events.db"]
+        assert [path.stat().st_mode & 0o777 for path in (running.database.parent, running.database)] == [0o700, 0o600]
 
 
 @pytest.mark.parametrize(
@@ -87,11 +107,14 @@ def test_events_that_are_answered_while_their_process_is_dead_arrive(workspace: 
         running.predict("before")
         wait_until(lambda: is_kept(running, "before"), "the first event did not arrive")
         dead = running.child(EVENTS)
+        port = events_port(running)
         os.kill(dead, signal.SIGKILL)
+        assert is_taken(port)  # nobody else can be sent the events
         running.predict("meanwhile")
         wait_until(lambda: is_kept(running, "meanwhile"), "the second event did not arrive")
         assert "the process that keeps events ended with exit code -9; it is started again" in running.log.read_text()
         assert running.child(EVENTS) != dead
+        assert events_port(running) == port
         assert dead not in children(running.process.pid)
         running.process.terminate()
         assert running.process.wait(60) == 0
@@ -122,12 +145,11 @@ def test_no_events_keeps_none(workspace: Path) -> None:
         assert len(children(running.process.pid)) == 1
         running.process.terminate()
         assert running.process.wait(60) == 0
-    assert not (workspace / "monitor").exists()
+    assert list((workspace / "monitor").iterdir()) == []
 
 
 def test_a_store_that_cannot_be_used_stops_the_start_and_nothing_stays(workspace: Path) -> None:
     database = workspace / "monitor" / "events.db"
-    database.parent.mkdir()
     database.write_bytes(b"something else" * 1_000)
     with (workspace / "log").open("wb") as output:
         process = start(workspace, output.fileno())
