@@ -45,10 +45,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _serve(options: argparse.Namespace) -> None:
     with _listening(options) as bound, EventStore(options.database, most=options.most_events) as store:
-        hosts = ("127.0.0.1", "localhost", options.host, *options.allowed_host)
+        hosts = ("127.0.0.1", "::1", "localhost", options.host, *options.allowed_host)
         app = events_app(store, hosts=hosts, most_bytes=options.max_body_bytes)
         host, port = bound.getsockname()[:2]
-        _logger.info("keeping events in %s, from http://%s:%d/events", options.database, host, port)
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        _logger.info("keeping events in %s, from http://%s/events", options.database, address)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="a name that requests may be for, beside --host, 127.0.0.1 and localhost; may be repeated",
+        help="a name that requests may be for, beside --host, 127.0.0.1, ::1 and localhost; may be repeated",
     )
     parser.add_argument(
         "--most-events", type=_positive, default=MOST_EVENTS, help="older ones go for newer; default: %(default)s"

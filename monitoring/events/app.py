@@ -17,12 +17,12 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from kelp.errors import KelpError, TooLarge, WrongMediaType
+from monitoring.events.hosts import KnownHosts
 from monitoring.events.received import TYPES, predictions
 from monitoring.events.store import EventStore
 
@@ -40,7 +40,7 @@ def events_app(store: EventStore, *, hosts: Sequence[str], most_bytes: int = MOS
             Route("/health", service.health),
             Route("/metrics", service.metrics),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
+        middleware=[Middleware(KnownHosts, names=hosts)],
         exception_handlers={KelpError: _refused, ClientDisconnect: _gone, Exception: _failed},
     )
 

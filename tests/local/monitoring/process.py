@@ -39,7 +39,7 @@ def command(database: Path, port: int, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def keeping(folder: Path, *arguments: str, port: int | None = None) -> Iterator[Keeper]:
+def keeping(folder: Path, *arguments: str, port: int | None = None, at: str = "127.0.0.1") -> Iterator[Keeper]:
     """Start a process on a port, wait until it is ready, and end it."""
     port = free_port() if port is None else port
     log, database = folder / "log", folder / "monitor" / "events.db"
@@ -47,7 +47,7 @@ def keeping(folder: Path, *arguments: str, port: int | None = None) -> Iterator[
         process = subprocess.Popen(
             command(database, port, *arguments), stdin=subprocess.PIPE, stdout=output, stderr=output
         )
-    keeper = Keeper(f"http://127.0.0.1:{port}", process, log, database)
+    keeper = Keeper(f"http://{at}:{port}", process, log, database)
     try:
         wait_until(lambda: is_ready(keeper), "the process is not ready")
         yield keeper

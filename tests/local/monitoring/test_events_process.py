@@ -125,6 +125,17 @@ def test_it_listens_on_this_machine_alone(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.parametrize("host", ["::1", "0:0:0:0:0:0:0:1", "::"])
+def test_it_answers_at_an_address_of_ipv6(tmp_path: Path, host: str) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with keeping(tmp_path, "--host", host, at="[::1]") as keeper:
+        assert keeper.send(a_prediction(1)).status_code == 202
+        assert httpx.get(f"{keeper.url}/health", headers={"host": "evil.test"}).status_code == 400
+
+
 def refused_start(database: Path, port: int, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(command(database, port, *arguments), capture_output=True, timeout=60, check=False)
     assert b"Traceback" not in done.stderr
