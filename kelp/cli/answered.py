@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kelp.cli.contribution_table import PRIVATE
+from kelp.cli.contribution_table import PRIVATE, printable
 from kelp.cli.session import Session
 from kelp.cli.up_events import events_database
 from kelp.errors import DataError, IntegrityError, NotFound, RequestError
@@ -27,6 +27,14 @@ class Answered:
 
     event: Prediction
     events: int
+
+    @property
+    def model(self) -> str:
+        """The name of the model that answered."""
+        name = self.event.model
+        if not name.isprintable():
+            raise DataError(f"expected the name of a model, found {name!r}", place="the event's source")
+        return name
 
     @property
     def version(self) -> int:
@@ -135,7 +143,7 @@ def _columns(event: Prediction, transform: "Transform") -> "dict[str, Column]":
     try:
         return columns_from_instances(transform, instances)
     except RequestError as error:
-        raise DataError(f"does not fit the version: {error}", place="the event") from error
+        raise DataError(f"does not fit the version: {printable(str(error))}", place="the event") from error
 
 
 def _matrix(event: Prediction, transform: "Transform") -> "Matrix":

@@ -6,7 +6,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from kelp.cli.answered import Answered
-from kelp.cli.contribution_table import print_contribution, value_text, values_of_columns
+from kelp.cli.contribution_table import print_contribution, printable, value_text, values_of_columns
 from kelp.cli.session import Session
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def print_answered(
     session.out.print()
     for number, (row, moved) in enumerate(zip(answered.rows(transform), contributions, strict=False), 1):
         given = row.get("inputs", row.get("features", {}))
-        label = f" {row['label']}" if "label" in row else ""
+        label = f" {printable(row['label'])}" if "label" in row else ""
         session.out.print(f"row {number}: answered {row['score']:.6g}{label}", style="bold", markup=False)
         session.print_table(["input" if columns is not None else "feature", "value"], _lines(given))
         session.out.print()
@@ -41,9 +41,9 @@ def _head(answered: Answered) -> list[str]:
     event = answered.event
     when = answered.time.isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
     lines = [
-        f"request  {event.request_id}",
+        f"request  {printable(event.request_id)}",
         f"time     {when} UTC, took {1e3 * event.seconds:.3g} ms",
-        f"model    {event.model} version {event.version}, arm {event.arm}",
+        f"model    {printable(event.model)} version {printable(event.version)}, arm {printable(event.arm)}",
     ]
     if answered.events > 1:
         lines.append(f"events   {answered.events} of this request id, of which this is the newest")
@@ -52,7 +52,7 @@ def _head(answered: Answered) -> list[str]:
 
 def _lines(given: Mapping[str, Any]) -> list[list[str]]:
     """One a value, of which a row that came transformed may have thousands."""
-    lines = [[name, value_text(value)] for name, value in islice(given.items(), _MOST_LINES)]
+    lines = [[printable(name), value_text(value)] for name, value in islice(given.items(), _MOST_LINES)]
     return [*lines, [f"{len(given) - _MOST_LINES} others", ""]] if len(given) > _MOST_LINES else lines
 
 

@@ -63,7 +63,7 @@ def _explain_answered(session: Session, answered: Answered, limit: int | None, i
     from kelp.frame.scorer import Scorer
     from serving.explain import explanation
 
-    with _fetched(session, answered.event.model, answered.version) as folder:
+    with _fetched(session, answered.model, answered.version) as folder:
         scorer = Scorer.load(folder)
         explainer = Explainer.load(folder, scorer)
     matrix, columns = scored_rows(answered.event, scorer.transform)

@@ -21,7 +21,7 @@ def print_contribution(
     session: Session, title: str, row: "Contribution", values: Mapping[str, str], transform: "Transform"
 ) -> None:
     """A line of result, then one line a column; what hardly moved the score shares a line."""
-    of = f" of {row.class_name}" if row.class_name else ""
+    of = f" of {printable(row.class_name)}" if row.class_name else ""
     session.out.print(f"{title}: score{of} {row.score:.6g}", style="bold", markup=False)
     scale = "log-odds" if row.scale == "margin" and transform.task == "binary" else row.scale
     largest = max(map(abs, row.columns.values())) or 1.0
@@ -29,7 +29,7 @@ def print_contribution(
     shown = [name for name in ranked if abs(row.columns[name]) >= _LEFT_OUT * largest]
     rest = sum(row.columns[name] for name in ranked[len(shown) :])
     lines = [["on average", "", f"{row.base:.4g}", ""]]
-    lines += [[name, values[name], _signed(row, name), _bar(row.columns[name] / largest)] for name in shown]
+    lines += [[printable(name), values[name], _signed(row, name), _bar(row.columns[name] / largest)] for name in shown]
     if len(shown) < len(ranked):
         lines.append([f"{len(ranked) - len(shown)} others", "", f"{rest:+.4g}", ""])
     lines.append(["together", "", f"{row.total:.4g}", ""])
@@ -56,12 +56,17 @@ def _cell_text(column: "RawColumn", value: Any) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A JSON value."""
+    """A JSON value, whoever it came from."""
     if value is None or value != value:
         return "missing"
     if isinstance(value, bool):
         return str(value).lower()
-    return f"{value:.10g}" if isinstance(value, float) else str(value)[:_LONGEST]
+    return f"{value:.10g}" if isinstance(value, float) else printable(str(value)[:_LONGEST])
+
+
+def printable(text: str) -> str:
+    """A text of somebody else on one line: what a terminal would obey, or not show, is written as its escape."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def _signed(row: "Contribution", name: str) -> str:

@@ -18,6 +18,7 @@ import pytest
 from kelp.events import Prediction
 from kelp.frame.contributions import REFERENCE_FILE
 from kelp.frame.pseudonym import pseudonym
+from kelp.frame.rows import columns_from_instances
 from kelp.frame.scorer import Scorer
 from kelp.frame.transform import Feature, RawColumn, Transform, Window
 from kelp.home import SIGNING_KEY
@@ -49,6 +50,8 @@ SPENT = Transform(
 )
 CHURN: dict[str, list[Any]] = {"a": [0.5, 9], "b": [None, 1], "c": [-1.0, 2], "at": ["2024-05-01T10:00:00Z", None]}
 PAID: dict[str, list[Any]] = {"customer": [HIDDEN, None], "amount": [3, 7.5], "at": [0, 7200], "spent": [40.25, None]}
+EVIL = "\x1b]0;owned\x07\x1b[2J\n\x9b2J\u202e\r"
+SHOWN = r"\x1b]0;owned\x07\x1b[2J\n\x9b2J\u202e\r"
 
 
 def register(typed: CommandLine, model: str, write: Callable[[Path], object], *, is_champion: bool) -> Scorer:
@@ -79,6 +82,25 @@ def write_spent(folder: Path) -> None:
     pq.write_table(rows, folder / REFERENCE_FILE)
     (folder / "transform.json").write_text(SPENT.to_json())
     (folder / "model.onnx").write_bytes(linear_model("regression"))
+
+
+def write_noted(folder: Path) -> None:
+    """A model of a column whose name was not chosen kindly."""
+    noted = Transform(
+        task="regression",
+        classes=(),
+        columns=(
+            RawColumn(name="amount", type="float", nullable=False),
+            RawColumn(name=EVIL, type="string", nullable=True),
+        ),
+        features=(
+            Feature(name="amount", column="amount", kind="number"),
+            *(Feature(name=name, column=EVIL, kind="category", categories=("a",)) for name in (EVIL, "b", "c")),
+        ),
+    )
+    (folder / "transform.json").write_text(noted.to_json())
+    (folder / "model.onnx").write_bytes(linear_model("regression"))
+    pq.write_table(pa.table({"amount": [1.0, 2.0], EVIL: ["a", "b"]}), folder / REFERENCE_FILE)
 
 
 @pytest.fixture
@@ -173,6 +195,42 @@ def test_rows_that_came_transformed_are_explained_by_their_features(kelp: Comman
     assert "hour      2" in said.out
     found = kelp("explain", "r-2", "--json").json
     assert found["request"]["rows"][0]["features"] == {"customer": 1, "amount": 3, "hour": 0, "spent": 40.25}
+
+
+def test_what_a_caller_sent_is_shown_and_never_obeyed(kelp: CommandLine) -> None:
+    scorer = register(kelp, "noted", write_noted, is_champion=True)
+    inputs: dict[str, list[Any]] = {"amount": [3.0], EVIL: [EVIL]}
+    scores = scorer.score(
+        scorer.transform.apply(columns_from_instances(scorer.transform, [{"amount": 3.0, EVIL: EVIL}]))
+    )
+    others = {"request_id": EVIL, "arm": EVIL, "labels": [EVIL]}
+    keep(kelp, spent(model="noted", inputs=inputs, scores=scores.tolist(), **others))
+    said = kelp("explain", EVIL)
+    assert said.code == 0, said.err
+    assert all(letter.isprintable() for letter in said.out.replace("\n", ""))
+    lines = said.out.splitlines()
+    assert lines[0] == f"request  {SHOWN}"
+    assert lines[2].endswith(f", arm {SHOWN}")
+    assert lines[4] == f"row 1: answered {scores[0]:.6g} {SHOWN}"
+    assert any(re.fullmatch(f"{re.escape(SHOWN)} +{re.escape(SHOWN)} *", line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(spent(model=EVIL), id="model"),
+        pytest.param(spent(version=EVIL), id="version"),
+        pytest.param(spent(inputs={**PAID, "amount": [EVIL, 1]}), id="value"),
+        pytest.param(spent(inputs={**PAID, EVIL: [1, 2], "amount": [None, 2]}), id="column"),
+    ],
+)
+def test_an_error_about_what_a_caller_sent_shows_it_and_obeys_nothing(kelp: CommandLine, event: Prediction) -> None:
+    register(kelp, "spent", write_spent, is_champion=True)
+    keep(kelp, event)
+    said = kelp("explain", "r-2")
+    assert said.code == 2
+    assert all(letter.isprintable() for letter in said.err.replace("\n", ""))
+    assert said.err.count("\n") <= 2
 
 
 def test_of_a_request_that_was_tried_again_the_newest_event_is_explained(kelp: CommandLine) -> None:
