@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
-from kelp.errors import TooLarge
-from kelp.frame.contributions import Contribution, Explainer
+from kelp.errors import NotFound, TooLarge
+from kelp.frame.contributions import REFERENCE_FILE, Contribution, Explainer
 from kelp.frame.online import Online
 from kelp.frame.rows import columns_from_instances
 from serving.runtime.load import check_digests
@@ -79,6 +79,7 @@ class Explanations:
         Raises:
             RequestError: the body is no JSON object with `instances`, or as `explain`.
             TooLarge: as `explain`.
+            NotFound: the version has no rows to start from.
             IntegrityError: as `explain`; or a file of the version is not what its manifest says.
         """
         request = parse_v1(body)
@@ -89,5 +90,11 @@ class Explanations:
         with self._lock:
             if self._explainer is None:
                 check_digests(self.folder, self.manifest)
+                if not (self.folder / REFERENCE_FILE).exists():
+                    raise NotFound(
+                        f"the version holds no {REFERENCE_FILE}, from which explanations start",
+                        place="explain",
+                        fix="package it again: kelp run",
+                    )
                 self._explainer = Explainer.load(self.folder, self.online.scorer)
             return self._explainer

@@ -87,7 +87,8 @@ def matrix_from_tensor(transform: Transform, tensor: Tensor) -> Matrix:
     values = _plain_numbers(tensor.data, prod(tensor.shape))
     if values is None:
         try:
-            values = np.asarray(_flat(tensor), dtype=np.float64)  # None becomes NaN
+            with np.errstate(invalid="ignore"):  # a signalling NaN becomes a quiet one
+                values = np.asarray(_flat(tensor), dtype=np.float64)  # None becomes NaN
         except OverflowError as error:
             raise RequestError("expected numbers within the range of float64", place=f"{place}.data") from error
     values = values.reshape(tensor.shape)

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model server: KServe's, with our model class, our two prediction endpoints in front, and bound to one address.
+"""The model server: KServe's protocol, answered from a data plane of our own, bound to one address.
 
 `python -m serving.runtime --help` starts it. The same process serves on a laptop and in an InferenceService.
 
-    options   what the command line says
-    load      check a version directory's digests and signature, then load it
-    v1, v2    bytes of a request to a batch, scores to bytes of an answer; pure
-    model     the kserve.Model that scores a batch
-    endpoint  a model over a protocol, by its path
-    plane     a request to a reply, counted and logged; what the next two ask
-    hot       a connection: answers plain predictions where they are parsed, and leaves the rest to uvicorn
-    front     ASGI: what hot leaves over; what is no prediction goes to KServe's application
-    metrics   what is counted
-    log       answered requests as events, from a queue to a sink; with record and sink
-    slim      KServe without its client of Kubernetes
-    server    KServe's ModelServer around all that
+    options, tls           what the command line says; a certificate that fits its key
+    load, loader           check a version directory, then load it; say so to the audit log (audit)
+    models, model          the models of a process, lent by name; one of them
+    v1, v2, grpc_messages  what comes to a request, an answer to what is sent; pure (with answer, binary, body)
+    endpoint, ask, reply   where is asked, what, and what HTTP says of the outcome
+    plane                  a request to an outcome, counted and logged; long work goes to threads
+    hot                    a connection: answers plain predictions where they are parsed, and leaves the rest to uvicorn
+    front                  ASGI: what hot leaves over; what is about the server goes to KServe's application
+    grpc_server            KServe's gRPC service over the same plane
+    control                readiness, metadata, index, load and unload, metrics
+    metrics, samples       what is counted; the same of several workers
+    log, record, sink      answered requests as events, from a queue to a sink
+    workers, worker, link  several processes: the one that starts them, one of them, and what they say to each other
+    server, listen, slim   all of it on one event loop; its socket; KServe without its client of Kubernetes
 """

@@ -4,6 +4,7 @@
     GET  /v1/models/NAME   /v2/models/NAME/ready       whether a request now would be answered
     GET  /v2/models/NAME   /v2/models/NAME/versions/V  metadata
     GET  /v2/repository/index                          every model, its state and the reason of that
+    POST /v2/repository/index                          the same, as V2 has it: {"ready": true} asks for those alone
     POST /v2/repository/models/NAME/{load,unload}
     GET  /metrics
 
@@ -19,6 +20,7 @@ from typing import Literal
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from serving.runtime.body import json_object
 from serving.runtime.endpoint import no_endpoint
 from serving.runtime.plane import Plane
 from serving.runtime.reply import Reply, json_reply
@@ -30,6 +32,7 @@ Everywhere = Callable[[Action, str], Awaitable[None]]
 
 _MODEL = re.compile(r"/v([12])/models/([^/:?%]+)(?:/versions/([^/:?%]+))?(/ready)?")
 _MODELS = ("/v1/models/", "/v2/models/")
+_INDEX = "/v2/repository/index"
 _COMMAND = re.compile(r"/v2/repository/models/([^/:?%]+)/(load|unload)")
 
 
@@ -62,8 +65,8 @@ class Control:
         """
         if path == "/metrics":
             return await self._metrics(accept)
-        if path == "/v2/repository/index":
-            return json_reply(200, await asyncio.to_thread(self._plane.models.index))
+        if path == _INDEX:
+            return await self._index(only_ready=False)
         match = _MODEL.fullmatch(path)
         if match is None:
             if path.startswith(_MODELS):  # KServe has 501 for a version
@@ -78,13 +81,16 @@ class Control:
         finally:
             self._plane.models.give_back(lease)
 
-    async def post(self, path: str) -> Reply | None:
-        """Load or unload a model; None if the path asks for neither.
+    async def post(self, path: str, body: bytes) -> Reply | None:
+        """Load or unload a model, or say what there is; None if the path asks for none of these.
 
         Raises:
+            RequestError: the index is asked for by something else than JSON.
             NotFound: there is no such model, or none that is served.
             NotReady: the version is refused.
         """
+        if path == _INDEX:
+            return await self._index(only_ready=bool(body) and json_object(body).get("ready") is True)
         match = _COMMAND.fullmatch(path)
         if match is None:
             return None
@@ -92,6 +98,10 @@ class Control:
         action: Action = "load" if match[2] == "load" else "unload"
         await self._everywhere(action, name)
         return json_reply(200, {"name": name, action: True})
+
+    async def _index(self, *, only_ready: bool) -> Reply:
+        found = await asyncio.to_thread(self._plane.models.index)
+        return json_reply(200, [entry for entry in found if entry["state"] == "READY" or not only_ready])
 
     async def _metrics(self, accept: str) -> Reply:
         encode, media_type = _encoder(accept)

@@ -92,7 +92,7 @@ class Front:
         try:
             if method == "POST" and (asked := explained(path)):
                 return await self._explained(*asked, fields, body, identity)
-            reply = await self._control.post(path) if method == "POST" else None
+            reply = await self._control.post(path, body or b"") if method == "POST" else None
             if reply is None:
                 raise no_endpoint(method, path)
             return reply

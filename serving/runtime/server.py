@@ -10,6 +10,7 @@ import gc
 import logging
 import signal
 import socket
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -130,8 +131,26 @@ class _Uvicorn(_RefreshingServer):  # type: ignore[misc]  # kserve has no types
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what has arrived, then close."""
         await asyncio.sleep(_BACKLOG_S)
+        await self._stop_listening(sockets or [])
         grpc = self.grpc.stop(self.config.timeout_graceful_shutdown) if self.grpc is not None else asyncio.sleep(0)
         await asyncio.gather(super().shutdown(sockets), grpc)
+
+    async def _stop_listening(self, sockets: list[socket.socket]) -> None:
+        """Take what the kernel has accepted, then no more: when the last socket closes, the rest would be reset."""
+        spares = [bound.dup() for bound in sockets]
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(0)  # what was taken until now becomes a connection, which `shutdown` ends
+        for spare in spares:
+            with spare, suppress(OSError):
+                spare.setblocking(False)
+                while True:
+                    taken, _ = spare.accept()
+                    await asyncio.get_running_loop().connect_accepted_socket(self._protocol, taken, ssl=self.config.ssl)
+
+    def _protocol(self) -> Any:
+        config = self.config
+        return config.http_protocol_class(config=config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def on_tick(self, counter: int) -> bool:
         """Every few seconds end the connections that do not get on with what they send."""

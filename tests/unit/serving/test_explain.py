@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
-from kelp.errors import IntegrityError, KelpError
+from kelp.errors import IntegrityError, KelpError, NotFound
 from kelp.frame.history import History
 from kelp.frame.online import Online
 from serving.explain import MOST_ROWS, Explanations
@@ -101,3 +101,20 @@ def test_a_look_at_a_history_leaves_it_as_it_was_and_sees_what_predict_saw() -> 
     assert history.to_table().equals(before)
     assert history.look(columns_of(transform, [{"at": 104.0, "sku": "new"}]), 1)["count_price"].tolist() == [0.0]
     assert history.facts()["entities"] == 1
+
+
+def test_version_without_rows_to_start_from_is_said(tmp_path: Path) -> None:
+    found = explanations(tmp_path, "reference.parquet")
+    (tmp_path / "reference.parquet").unlink()
+    with pytest.raises(NotFound, match=r"holds no reference\.parquet"):
+        asked(found, [ROW])
+
+
+def test_files_that_were_changed_with_their_manifest_are_refused(tmp_path: Path) -> None:
+    found = explanations(tmp_path)
+    (tmp_path / "golden.json").write_text("{ }")
+    files = json.loads((tmp_path / "manifest.json").read_text())["files"]
+    files["golden.json"] = hashlib.sha256(b"{ }").hexdigest()
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": files}))
+    with pytest.raises(IntegrityError, match="changed since the version was loaded"):
+        asked(found, [ROW])

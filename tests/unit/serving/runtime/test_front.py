@@ -198,3 +198,10 @@ def test_large_batch_does_not_block_the_event_loop() -> None:
         return (await plane.predict(an_ask(f'{{"instances": [{rows}]}}'.encode()))).error is None
 
     assert asyncio.run(ask())
+
+
+@pytest.mark.parametrize(("body", "states"), [(b"", 1), (b'{"ready": false}', 1), (b'{"ready": true}', 0)])
+def test_index_is_asked_for_as_v2_has_it(body: bytes, states: int) -> None:
+    plane, _ = a_plane(is_loaded=False)
+    start, answer = asked(front_of(plane), body, path="/v2/repository/index")
+    assert (start["status"], len(json.loads(answer["body"]))) == (200, states)
