@@ -21,9 +21,13 @@ from kelp.frame.rows import columns_from_instances
 from kelp.frame.scorer import Scorer
 from kelp.frame.transform import Feature, RawColumn, Transform
 
+# Their asserts explain themselves as those of tests do.
+pytest.register_assert_rewrite("tests.local.serving.raw_connection", "tests.local.serving.fuzz_messages")
+
 ROW = {"amount": 12.5, "merchant": "shop", "is_foreign": True, "items": 2}
 CLASSES = {"binary": ("false", "true"), "multiclass": ("high", "low", "none"), "regression": ()}
 LIMIT = 200_000
+SMALL_LIMIT = 20_000  # bytes of a body, of the server at an address
 
 
 def a_version(folder: Path, task: str = "binary") -> Path:
@@ -90,6 +94,13 @@ class Server:
     log: Path
 
 
+@dataclass(frozen=True)
+class Address:
+    port: int
+    grpc: int
+    server: Server
+
+
 @contextmanager
 def running(log: Path, *arguments: str) -> Iterator[Server]:
     """Start a server on a free port, wait until it is ready, and end it."""
@@ -141,6 +152,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     arguments += ["--model", f"price={a_version(folder / 'price', 'regression')}=2"]
     with running(folder / "log", *arguments, "--max-body-bytes", str(LIMIT)) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    """A server of four models, of which `spare` may be loaded and unloaded."""
+    from tests.local.serving.test_kserve_clients import explainable  # which imports this module
+
+    folder = tmp_path_factory.mktemp("fuzz")
+    for name, task in (("fraud", "binary"), ("churn", "multiclass"), ("price", "regression"), ("spare", "binary")):
+        explainable(a_version(folder / "models" / name / "1", task))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    arguments = ["--repository", str(folder / "models"), "--max-body-bytes", str(SMALL_LIMIT), "--grpc-port", str(port)]
+    with running(folder / "log", *arguments) as server:
+        yield Address(int(server.url.rpartition(":")[2]), port, server)
+        assert "Traceback" not in server.log.read_text()
+        assert "a request failed" not in server.log.read_text()
 
 
 @pytest.fixture
