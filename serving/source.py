@@ -4,7 +4,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from kelp.errors import EnvironmentFault
 from kelp.frame.history_table import HISTORY_FILE
 from kelp.frame.scorer import MODEL_FILE, TRANSFORM_FILE
 
@@ -24,13 +23,13 @@ class Source:
 def estimated_bytes(folder: Path) -> int:
     """Roughly what a version takes in memory, from above: measured on the examples' trees and networks.
 
-    Raises:
-        EnvironmentFault: the folder cannot be read.
+    A file that cannot be read counts nothing: to say so is the load's part.
     """
+    return _AT_LEAST + sum(_bytes(folder / name) * factor for name, factor in _IN_MEMORY.items())
+
+
+def _bytes(path: Path) -> int:
     try:
-        sizes = [(folder / name).stat().st_size * factor for name, factor in _IN_MEMORY.items() if name != HISTORY_FILE]
-        history = folder / HISTORY_FILE
-        sizes.append(history.stat().st_size * _IN_MEMORY[HISTORY_FILE] if history.exists() else 0)
-    except OSError as error:
-        raise EnvironmentFault(f"cannot be read ({error.strerror})", place=str(error.filename)) from error
-    return _AT_LEAST + sum(sizes)
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -45,7 +45,7 @@ def test_an_answer_of_either_protocol_is_explained_by_its_id(trained: Workplace)
     for name, expected in scores.items():
         found = trained.json("explain", f"explain {name}")
         assert [row["score"] for row in found["request"]["rows"]] == expected
-        assert [row["score"] for row in found["explanations"]] == pytest.approx(expected, rel=1e-6)
+        assert [row["score"] for row in found["explanations"]] == pytest.approx(expected, rel=1e-6, abs=1e-6)
     of_rows = trained.json("explain", "fraud", "--input", str(ROOT / "examples" / "fraud" / "payments.json"))
     assert trained.json("explain", "explain v1")["explanations"] == of_rows["explanations"]
     said = trained.kelp("explain", unnamed.headers["x-request-id"])

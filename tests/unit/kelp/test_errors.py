@@ -16,12 +16,14 @@ CODES = {
     "RequestError": (2, 400, False),
     "NotFound": (2, 404, False),
     "TooLarge": (2, 413, False),
+    "WrongMediaType": (2, 415, False),
     "NotBuiltYet": (2, 400, False),
     "GateFailed": (3, 500, False),
     "Conflict": (4, 409, True),
     "Refused": (4, 403, False),
     "IntegrityError": (4, 500, False),
     "EnvironmentFault": (4, 503, True),
+    "NotReady": (4, 503, True),
 }
 KINDS = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, KelpError)]
 
