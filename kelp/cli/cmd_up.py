@@ -8,11 +8,11 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kelp.cli.ending import Ending
 from kelp.cli.processes import free_port, wait_ready
 from kelp.cli.session import Session
 from kelp.cli.up_events import EventsProcess, events_database
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from kelp.cli.server import Up
 
 _STOPPED = (0, -signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM)
-_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_END_S = 60  # more than the server takes to finish requests and to send its log
 
 
 def up(
@@ -80,9 +78,11 @@ def _serve(session: Session, command: list[str], up: "Up", page_port: int, event
     from kelp.cli.server import write_up
     from kelp.cli.watched_page import watched_page
 
-    _interrupt_once()
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True) as process:
+    with (
+        subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, start_new_session=True) as process,
+        Ending(process) as ending,
+    ):
         try:
             wait_ready(f"{up.address}/v2/health/ready", process, "the server")
             if events is not None:
@@ -94,37 +94,11 @@ def _serve(session: Session, command: list[str], up: "Up", page_port: int, event
                     process.wait()
             finally:
                 file.unlink(missing_ok=True)
-        except KeyboardInterrupt:
-            _end(process)
         except BaseException:
-            _end(process)
-            raise
+            if not ending.is_asked:  # else it was told to end before it was ready
+                ending.ask()
+                raise
     return process.returncode
-
-
-def _interrupt_once() -> None:
-    """Let the first signal that asks for the end raise KeyboardInterrupt, and those after it do nothing."""
-    asking = [number for number in _ASKING if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        for each in asking:
-            signal.signal(each, lambda *_: None)  # not SIG_IGN, which a process that is started later would inherit
-        raise KeyboardInterrupt
-
-    for number in asking:
-        signal.signal(number, interrupt)
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Ask the server for its end, once; it is in a session of its own, so Ctrl-C does not reach it as well.
-
-    Asked twice it would not wait for answers that are under way, nor send their events.
-    """
-    process.terminate()
-    try:
-        process.wait(_END_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
 
 
 def _champions(session: Session, names: list[str] | None) -> dict[str, int]:
