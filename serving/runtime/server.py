@@ -10,8 +10,10 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from contextlib import suppress
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from kserve.model_repository import ModelRepository
@@ -91,6 +93,8 @@ def _run(options: Options, bound: socket.socket, models: Models, metrics: Metric
     log = _prediction_log(options)
     plane = Plane(models, metrics, body_limit=options.body_limit, log=log)
     rest = _Rest(plane, bound, options)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)  # uvicorn's own handlers drain, then raise the signal again for this one
     logger.info("serving %s", _said(options, models.names()))
     try:
         with asyncio.Runner(loop_factory=rest.config.get_loop_factory()) as runner:
@@ -223,3 +227,7 @@ def _quieten_libraries() -> None:
     access = logging.getLogger("uvicorn.access")
     access.handlers = []
     access.propagate = False
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
