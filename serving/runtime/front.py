@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from kelp.errors import Refused, TooLarge
+from kelp.errors import Refused
 from serving.runtime.ask import Ask, Outcome
 from serving.runtime.control import Control
 from serving.runtime.endpoint import (
@@ -97,8 +97,7 @@ class Front:
                 raise no_endpoint(method, path)
             return reply
         except Exception as error:
-            log_refusal(error, identity)
-            return refusal(error, "", identity)
+            return _refused(error, identity)
 
     async def _explained(
         self, name: str, version: str | None, fields: dict[bytes, bytes], body: bytes | None, identity: str
@@ -106,7 +105,7 @@ class Front:
         """Explain scores, in a thread; not counted, for it takes longer than a prediction and is none."""
         check_content(fields)
         if body is None:
-            raise TooLarge(f"expected at most {self._plane.body_limit} bytes, found more", place="body")
+            raise self._plane.too_large_body()
         lease = await self._plane.lent(name, version)
         work = explaining(lease.loaded.explanations.answer, body)
         work.add_done_callback(lambda _: self._plane.models.give_back(lease))  # also if the caller is gone before
@@ -117,9 +116,7 @@ class Front:
         try:
             return await self._control.get(path, fields.get(b"accept", b"").decode("latin-1"))
         except Exception as error:
-            identity = self._plane.id_of(fields.get(b"x-request-id"))
-            log_refusal(error, identity)
-            return refusal(error, "", identity)
+            return _refused(error, self._plane.id_of(fields.get(b"x-request-id")))
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let KServe answer; what it raises after its own reply of 500 must not close the connection."""
@@ -133,10 +130,9 @@ class Front:
         try:
             await self._app(scope, receive, watched)
         except Exception as error:
-            identity = self._plane.id_of(None)
-            log_refusal(error, identity)
+            reply = _refused(error, self._plane.id_of(None))
             if not has_started:
-                await _send_reply(send, refusal(error, "", identity))
+                await _send_reply(send, reply)
 
 
 def http_ask(endpoint: Endpoint, fields: Fields, body: bytes, identity: str, started: float) -> Ask:
@@ -151,6 +147,12 @@ def reply_to(ask: Ask, outcome: Outcome) -> Reply:
         return refusal(outcome.error, version, ask.id)
     body, json_length = outcome.written
     return Reply(200, body, version, ask.id, json_length)
+
+
+def _refused(error: Exception, identity: str) -> Reply:
+    """Log what is wrong with a request that asks for no prediction, and say it."""
+    log_refusal(error, identity)
+    return refusal(error, "", identity)
 
 
 async def _read(receive: Receive, limit: int) -> bytes | None:

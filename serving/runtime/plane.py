@@ -93,12 +93,15 @@ class Plane:
 
     def too_large(self, ask: Ask) -> Outcome:
         """Refuse a request whose body is over the limit and was not kept."""
-        error = TooLarge(
+        return self._refused(ask, None, self.too_large_body())
+
+    def too_large_body(self) -> TooLarge:
+        """The error of a body over the limit, whatever it asks."""
+        return TooLarge(
             f"expected at most {self.body_limit} bytes, found more",
             place="body",
             fix="send the rows in several requests",
         )
-        return self._refused(ask, None, error)
 
     async def lent(self, name: str, version: str | None) -> Lease[ServedModel]:
         """Lend a model, loaded in a thread if need be: one thread, however many ask; raises as `Models.lend_loaded`."""

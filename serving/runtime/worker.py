@@ -2,7 +2,6 @@
 """Worker: one process's part in a server of several, or all of it in a server of one."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -14,8 +13,6 @@ from serving.runtime.link import Link
 from serving.runtime.models import Models
 from serving.runtime.samples import Samples, collected
 from serving.runtime.threads import loading
-
-logger = logging.getLogger(__name__)
 
 
 class Worker:
