@@ -7,8 +7,7 @@ What a load is, and how many bytes a version takes, is passed in: the repository
 
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,15 +129,6 @@ class Repository(Generic[Loaded]):
             if resident == entry.wanted:
                 return State("ready", entry.wanted.version, number)
             return State("loading" if entry.loading.locked() else "cold", entry.wanted.version, number)
-
-    @contextmanager
-    def use(self, name: str) -> Iterator[Lease[Loaded]]:
-        """Lend a model's version for a block, as `lend_loaded` does."""
-        lease = self.lend_loaded(name)
-        try:
-            yield lease
-        finally:
-            self.give_back(lease)
 
     def lend(self, name: str) -> Lease[Loaded] | None:
         """Lend what answers at once, if that is in memory; None if a load has to come first. Never waits for one."""

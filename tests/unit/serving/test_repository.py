@@ -2,8 +2,9 @@
 import logging
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelp.errors import EnvironmentFault, IntegrityError, NotFound
-from serving.lease import State
+from serving.lease import Lease, State
 from serving.repository import RETRY_S, Repository
 from serving.source import Source, estimated_bytes
 
@@ -45,8 +46,18 @@ def version(name: str, number: int = 1) -> Source:
     return Source(name, number, Path(name, str(number)))
 
 
+@contextmanager
+def borrowed(repository: Repository[str], name: str) -> Iterator[Lease[str]]:
+    """A loan that lasts as long as the block."""
+    lease = repository.lend_loaded(name)
+    try:
+        yield lease
+    finally:
+        repository.give_back(lease)
+
+
 def asked(repository: Repository[str], name: str) -> str:
-    with repository.use(name) as lease:
+    with borrowed(repository, name) as lease:
         return lease.loaded
 
 
@@ -107,7 +118,7 @@ def test_the_budget_is_never_exceeded_and_a_loan_lasts(asks: list[tuple[str, boo
                 with pytest.raises(EnvironmentFault, match="too many in use"):
                     asked(repository, name)
             elif is_long:
-                assert ends.enter_context(repository.use(name)).loaded == f"{name} 1"
+                assert ends.enter_context(borrowed(repository, name)).loaded == f"{name} 1"
                 lent.add(name)
             else:
                 assert asked(repository, name) == f"{name} 1"
@@ -153,7 +164,7 @@ def test_a_new_version_replaces_the_old_one_which_ends_its_requests() -> None:
     shelf = Shelf()
     repository = shelf.repository()
     repository.point(version("a"))
-    with repository.use("a") as old:
+    with borrowed(repository, "a") as old:
         repository.point(version("a", 2))
         assert asked(repository, "a") == "a 2"
         assert (old.version, old.loaded) == (1, "a 1")
@@ -219,7 +230,7 @@ def test_a_version_without_room_is_no_failure_of_the_version() -> None:
     repository = shelf.repository(SIZE)
     for name in "ab":
         repository.point(version(name))
-    with repository.use("a"), pytest.raises(EnvironmentFault, match="too many in use"):
+    with borrowed(repository, "a"), pytest.raises(EnvironmentFault, match="too many in use"):
         asked(repository, "b")
     assert repository.state("b").status == "cold"
     assert asked(repository, "b") == "b 1"
@@ -229,7 +240,7 @@ def test_unload_frees_memory_and_the_next_request_loads_again() -> None:
     shelf = Shelf()
     repository = shelf.repository()
     repository.point(version("a"))
-    with repository.use("a"):
+    with borrowed(repository, "a"):
         repository.unload("a")
         assert repository.used == SIZE
         assert asked(repository, "a") == "a 1"
@@ -242,7 +253,7 @@ def test_unload_frees_memory_and_the_next_request_loads_again() -> None:
 def test_a_removed_name_is_not_found_and_its_request_ends_as_it_began() -> None:
     repository = Shelf().repository()
     repository.point(version("a"))
-    with repository.use("a") as lease:
+    with borrowed(repository, "a") as lease:
         repository.remove("a")
         assert lease.loaded == "a 1"
     assert (repository.names(), repository.used) == ([], 0)
